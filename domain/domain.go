@@ -1,0 +1,181 @@
+// Package domain says all that a stage of selfsame may know of a domain:
+// images, tables, sequences, molecules. Stages import this package, never a
+// domain's own.
+package domain
+
+import (
+	"context"
+	"io"
+
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/selfsame-ml/selfsame/contract"
+	"github.com/selfsame-ml/selfsame/nn"
+	"github.com/selfsame-ml/selfsame/recipe"
+	"github.com/selfsame-ml/selfsame/view"
+)
+
+// Domain is one kind of data with its transformations, encoders and proxies.
+// Implementations are registered in domain/all.
+type Domain interface {
+	// Name is the word used in recipes ("image").
+	Name() string
+	// Specs lists the transformations that recipes may declare.
+	Specs() []view.Spec
+	// Open reads (or finds in the cache) the samples that a recipe names.
+	// Errors of the data are *dataset.Error values: exit code 3.
+	Open(ctx context.Context, r *recipe.Recipe, opt OpenOptions) (Samples, error)
+}
+
+// OpenOptions is what Open needs beside the recipe.
+type OpenOptions struct {
+	CacheDir string                              // where decoded shards live
+	Progress func(stage string, done, total int) // may be nil
+	Warn     func(format string, args ...any)    // named broken files; may be nil
+}
+
+// DType is the element type of a field.
+type DType uint8
+
+// The element types that samples use.
+const (
+	U8 DType = iota
+	U16
+	I32
+	F32
+)
+
+// Field is one fixed-shape array of every sample in a batch.
+type Field struct {
+	Name  string
+	DType DType
+	Dims  []int // per sample; the batch axis is put before it
+}
+
+// Size returns the number of elements of one sample.
+func (f Field) Size() int {
+	n := 1
+	for _, d := range f.Dims {
+		n *= d
+	}
+	return n
+}
+
+// Array is the host memory of one field of a batch; the slice of its DType is
+// non-nil and holds rows*Field.Size() elements.
+type Array struct {
+	U8  []uint8
+	U16 []uint16
+	I32 []int32
+	F32 []float32
+}
+
+// Stream is one group of fields that one objective reads.
+//
+//   - Invariant: Input holds Views samples of shape Dims, as [Views, Dims...];
+//     Locals (optional) names a second field of smaller views (multi-crop).
+//   - Equivariant: Input is the transformed sample; Target is the drawn parameter:
+//     I32 scalar when Classes > 0, else F32 scaled to about [-1, 1].
+//   - Restorable: Input is the damaged sample, Clean the undamaged one, Mask (U8) says which
+//     parts must be restored.
+type Stream struct {
+	Kind    contract.Kind
+	Name    string  // transformation name, or "views" for the Invariant stream
+	Weight  float64 // from the contract terms
+	Views   int
+	Classes int
+	Input   string // field names
+	Locals  string
+	Target  string
+	Clean   string
+	Mask    string
+}
+
+// Part is a subset of the samples.
+type Part uint8
+
+// The parts of a data set. Train is read without labels while pretraining.
+const (
+	Train Part = iota
+	Val
+	Test
+)
+
+// Samples is random access to data of one domain.
+type Samples interface {
+	// Len is the number of samples in a part.
+	Len(p Part) int
+	// Labels returns the class of every sample of a part, or nil where there are none. -1 is unlabelled.
+	Labels(p Part) []int32
+	// Classes names the classes, or is nil.
+	Classes() []string
+	// Input is the field of one undisturbed sample as the encoder takes it.
+	Input() Field
+	// Fill writes sample i of a part to row `row` of dst (field Input()).
+	Fill(dst *Array, row int, p Part, i int) error
+	// Hash identifies the content (sha256 hex) for the model card.
+	Hash() string
+	// Views returns the sampler of a recipe's transformations.
+	Views() (Sampler, error)
+	// Encoder returns the graph of the recipe's encoder.
+	Encoder() (Encoder, error)
+	// Close releases files.
+	Close() error
+}
+
+// Sampler makes the views. It is safe for concurrent use by workers that hold
+// their own Scratch.
+type Sampler interface {
+	Streams() []Stream
+	Fields() []Field
+	// NewScratch returns the reusable memory of one worker.
+	NewScratch() any
+	// Fill draws the views of training sample i for (seed, epoch) and writes row `row` of
+	// every field of dst (keyed as Fields()). It does not allocate.
+	Fill(dst []Array, row int, seed, epoch uint64, i int, scratch any) error
+	// Render writes one view as a picture or text for people (PNG for images).
+	// strength in [0,1] picks the parameter: 0 low end, 1 high end of the declared range.
+	Transforms() []Transformation
+}
+
+// Transformation is one declared transformation with its sample type erased.
+type Transformation interface {
+	Spec() view.Spec
+	Config() view.Config
+	// Draw returns parameters for (seed, epoch, sample).
+	Draw(seed, epoch uint64, sample int) view.Params
+	// At returns parameters with the principal parameter at fraction t of its declared range.
+	At(t float64, seed uint64, sample int) view.Params
+	// AtValue returns parameters with the given principal parameter.
+	AtValue(v float64, seed uint64, sample int) view.Params
+	// Fill writes the transformed sample i of a part to a row of dst (field Input()).
+	Fill(dst *Array, row int, p Part, i int, params view.Params) error
+}
+
+// Renderer draws a sample for people. Samples may implement it.
+type Renderer interface {
+	// Render writes row `row` of a (field Input()) as PNG, at least size pixels wide.
+	Render(w io.Writer, a *Array, row int, size int) error
+}
+
+// Encoder is a graph function from the Input field to features.
+type Encoder interface {
+	// Encode maps x [batch, Dims...] of the Input field's type to features.
+	Encode(s *nn.Scope, x *graph.Node) Features
+	// Dim is the width of Features.Pooled.
+	Dim() int
+}
+
+// Features is what an encoder gives.
+type Features struct {
+	Pooled *graph.Node // [batch, dim]
+	// Tokens is the feature map as [batch, places, dim]; nil where an encoder has none.
+	Tokens *graph.Node
+}
+
+// Restorer is an encoder that can restore damaged samples.
+type Restorer interface {
+	// Restore maps features of damaged samples to a loss per sample [batch] against clean,
+	// over the parts that mask names; trivial is the same loss of the trivial predictor (the mean).
+	Restore(s *nn.Scope, f Features, clean, mask *graph.Node) (loss, trivial *graph.Node)
+}
