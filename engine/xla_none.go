@@ -1,0 +1,12 @@
+//go:build !(cgo && ((linux && (amd64 || arm64)) || (darwin && arm64)))
+
+package engine
+
+import "fmt"
+
+// FlagsCPU are the XLA flags that selfsame sets for a CPU plugin; none in this build.
+const FlagsCPU = ""
+
+func openXLA(Config) (*Engine, error) {
+	return nil, fmt.Errorf("%w: xla: this program was built without cgo", ErrUnavailable)
+}
