@@ -1,0 +1,186 @@
+package train
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/selfsame-ml/selfsame/domain"
+	"github.com/selfsame-ml/selfsame/engine"
+	"github.com/selfsame-ml/selfsame/nn"
+)
+
+// ForwardFunc builds what is computed from a batch without training.
+type ForwardFunc func(s *nn.Scope, in map[string]*graph.Node) []*graph.Node
+
+// Forward is a compiled graph in inference mode: norm layers use their running statistics.
+type Forward struct {
+	e      *engine.Engine
+	p      *engine.Program
+	fields []domain.Field
+	rows   int
+	decls  []nn.Decl
+	names  []string
+	bound  map[string]compute.Buffer
+	owned  []compute.Buffer
+	slot   *Slot
+	in     []compute.Buffer
+	out    [][]float32
+	widths []int
+}
+
+// NewForward compiles fn for batches of rows samples.
+func NewForward(e *engine.Engine, name string, fields []domain.Field, rows int, fn ForwardFunc) (*Forward, error) {
+	f := &Forward{e: e, fields: fields, rows: rows, bound: map[string]compute.Buffer{}}
+	var err error
+	f.p, err = e.Compile(name, func(g *graph.Graph) []*graph.Node {
+		net := nn.NewNet(g, false, nil)
+		in := map[string]*graph.Node{}
+		for _, fl := range fields {
+			in[fl.Name] = graph.Parameter(g, "batch/"+fl.Name, shapes.Make(dtype(fl.DType), append([]int{rows}, fl.Dims...)...))
+		}
+		outs := fn(net.Scope(), in)
+		for _, o := range outs {
+			if o.Rank() < 1 || o.Shape().Dimensions[0] != rows {
+				panic(fmt.Errorf("train: forward output %s does not start with the batch axis %d", o.Shape(), rows))
+			}
+			f.widths = append(f.widths, o.Shape().Size()/rows)
+			f.out = append(f.out, make([]float32, o.Shape().Size()))
+		}
+		f.decls = net.Decls()
+		return outs
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.names = f.p.Names()
+	f.in = make([]compute.Buffer, len(f.names))
+	if f.slot, err = newSlot(e, fields, rows); err != nil {
+		f.p.Finalize()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Decls lists the parameters that the graph reads.
+func (f *Forward) Decls() []nn.Decl { return f.decls }
+
+// Rows is the batch size.
+func (f *Forward) Rows() int { return f.rows }
+
+// Widths are the elements per sample of every output.
+func (f *Forward) Widths() []int { return f.widths }
+
+// Slot is the host memory of the batch.
+func (f *Forward) Slot() *Slot { return f.slot }
+
+// BindStep makes the forward graph read the current weights of a step; the parameter "X" here is
+// "X" there. It must be called again after the step has run.
+func (f *Forward) BindStep(s *Step) error {
+	for _, d := range f.decls {
+		b, ok := s.state[d.Name]
+		if !ok {
+			return fmt.Errorf("train: the step has no parameter %q", d.Name)
+		}
+		f.bound[d.Name] = b
+	}
+	return nil
+}
+
+// Bind uploads weights by name. A missing or wrongly shaped one is an error that names all of them.
+func (f *Forward) Bind(weights map[string]Value) error {
+	engine.FreeAll(f.owned)
+	f.owned = f.owned[:0]
+	var bad []string
+	for _, d := range f.decls {
+		v, ok := weights[d.Name]
+		switch {
+		case !ok:
+			bad = append(bad, d.Name+" (missing)")
+		case !slices.Equal(v.Dims, d.Dims):
+			bad = append(bad, fmt.Sprintf("%s (%v, want %v)", d.Name, v.Dims, d.Dims))
+		}
+	}
+	if bad != nil {
+		return fmt.Errorf("train: weights do not fit the network: %s", strings.Join(bad, ", "))
+	}
+	for _, d := range f.decls {
+		b, err := engine.Upload(f.e, weights[d.Name].Data, d.Dims...)
+		if err != nil {
+			return err
+		}
+		f.owned = append(f.owned, b)
+		f.bound[d.Name] = b
+	}
+	return nil
+}
+
+// Run computes the batch in Slot. The slices returned, one an output as [rows, width], are
+// overwritten by the next Run.
+func (f *Forward) Run() ([][]float32, error) {
+	if err := f.slot.upload(f.e, f.fields, f.rows); err != nil {
+		return nil, err
+	}
+	for i, name := range f.names {
+		if rest, ok := strings.CutPrefix(name, "batch/"); ok {
+			f.in[i] = f.slot.bufs[slices.IndexFunc(f.fields, func(fl domain.Field) bool { return fl.Name == rest })]
+			continue
+		}
+		if f.in[i] = f.bound[name]; f.in[i] == nil {
+			return nil, fmt.Errorf("train: parameter %q is not bound", name)
+		}
+	}
+	outs, err := f.p.Exec(f.in)
+	if err != nil {
+		return nil, err
+	}
+	defer engine.FreeAll(outs)
+	for i, o := range outs {
+		if err := engine.Download(o, f.out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return f.out, nil
+}
+
+// All runs n samples through the graph: fill writes sample i to a row of the slot's arrays,
+// take receives the outputs of sample i (slices that are overwritten later). The last
+// batch is padded with its first sample, whose extra results are dropped.
+func (f *Forward) All(n int, fill func(dst []domain.Array, row, i int) error, take func(i int, out [][]float32) error) error {
+	res := make([][]float32, len(f.widths))
+	for base := 0; base < n; base += f.rows {
+		for row := range f.rows {
+			i := base + row
+			if i >= n {
+				i = base
+			}
+			if err := fill(f.slot.Arrays, row, i); err != nil {
+				return err
+			}
+		}
+		out, err := f.Run()
+		if err != nil {
+			return err
+		}
+		for row := 0; row < f.rows && base+row < n; row++ {
+			for j, w := range f.widths {
+				res[j] = out[j][row*w : (row+1)*w]
+			}
+			if err := take(base+row, res); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Close frees the device memory that the graph owns.
+func (f *Forward) Close() {
+	engine.FreeAll(f.owned)
+	engine.FreeAll(f.slot.bufs)
+	f.p.Finalize()
+}
