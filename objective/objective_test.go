@@ -96,7 +96,7 @@ func (c check) run(t *testing.T, more ...func(t *testing.T, f at)) {
 	t.Helper()
 	enginetest.Each(t, func(t *testing.T, e *engine.Engine) {
 		f := c.compile(t, e)
-		r := rng.New(1, rng.Probe)
+		r := probe(1)
 		for range 3 {
 			x := c.draw(r)
 			got, grads := f(t, x)
@@ -215,6 +215,8 @@ func refuses(t *testing.T, f func(x []*graph.Node) *graph.Node, dims ...[]int) {
 	}
 }
 
+func probe(n uint64) *rand.Rand { return rng.New(n, rng.Probe) }
+
 func near(t testing.TB, what string, got, want, tol float64) {
 	t.Helper()
 	if math.IsNaN(got) || math.Abs(got-want) > tol {
@@ -272,7 +274,7 @@ func permuted(x []float32, dim int, perm, order []int) []float32 {
 // symmetric asserts that a loss of one view-major input does not depend on the order of samples and views.
 func symmetric(c check, batch, views int) func(t *testing.T, f at) {
 	return func(t *testing.T, f at) {
-		r := rng.New(2, rng.Probe)
+		r := probe(2)
 		dim := c.in[0].dims[1]
 		for range 5 {
 			x := c.draw(r)
@@ -292,7 +294,7 @@ func symmetric(c check, batch, views int) func(t *testing.T, f at) {
 // scaleFree asserts that the length of the rows of every input does not matter.
 func scaleFree(c check) func(t *testing.T, f at) {
 	return func(t *testing.T, f at) {
-		r := rng.New(3, rng.Probe)
+		r := probe(3)
 		x := c.draw(r)
 		want, _ := f(t, x)
 		for i := range x {
