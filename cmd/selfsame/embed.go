@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func embedCommand(a *app) *cobra.Command {
+	q := embedRequest{}
+	c := &cobra.Command{
+		Use:   "embed RUNDIR|MODEL DATA",
+		Short: "Write the features of data as CSV, NPY or Parquet",
+		Long: `embed runs the trained encoder over DATA (a name of the catalogue, a folder or
+file of images, an IDX or .npy file) and writes one row of features a sample. The
+memory needed does not grow with the number of samples.`,
+		Example: `  selfsame embed runs/fashion photos/ -o features.parquet
+  selfsame embed runs/fashion/encoder.safetensors digits -o features.npy`,
+		Args: args(2, 2, "RUNDIR|MODEL", "DATA"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.embed(cmd, &q, args, []string{".csv", ".npy", ".parquet"}, true)
+		},
+	}
+	embedFlags(c, &q)
+	return c
+}
+
+func predictCommand(a *app) *cobra.Command {
+	q := embedRequest{}
+	c := &cobra.Command{
+		Use:   "predict RUNDIR|MODEL DATA",
+		Short: "Write the class of every sample, with its probability",
+		Long: `predict puts the linear head that adapt fitted on the encoder and writes one row a
+sample: file, class, probability. Without -o the rows go to the terminal.`,
+		Example: `  selfsame predict runs/fashion photos/
+  selfsame predict runs/fashion photos/ -o classes.csv --budget 1000`,
+		Args: args(2, 2, "RUNDIR|MODEL", "DATA"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.embed(cmd, &q, args, []string{".csv"}, false)
+		},
+	}
+	embedFlags(c, &q)
+	c.Flags().IntVar(&q.Budget, "budget", 0, "use the head fitted on this many labels (0: the most)")
+	c.Flags().IntVar(&q.TopK, "top", 1, "classes listed a sample")
+	return c
+}
+
+func embedFlags(c *cobra.Command, q *embedRequest) {
+	f := c.Flags()
+	f.StringVarP(&q.Out, "out", "o", "", "output `file`; its ending chooses the format")
+	f.StringVar(&q.Part, "part", "all", "part of the data: train, val, test or all")
+	f.StringVar(&q.Engine, "engine", "auto", "auto, go or xla")
+	f.IntVar(&q.Batch, "batch", 256, "samples computed at a time")
+	completeValues(c, "part", parts)
+	completeValues(c, "engine", engineKinds)
+}
+
+var (
+	parts       = []string{"train", "val", "test", "all"}
+	engineKinds = []string{"auto", "go", "xla"}
+)
+
+// embed checks the flags of embed and predict, which differ in what they write only.
+func (a *app) embed(cmd *cobra.Command, q *embedRequest, args, endings []string, features bool) error {
+	name := cmd.Name()
+	q.Model, q.Data = args[0], args[1]
+	switch {
+	case features && q.Out == "":
+		return usagef("embed: --out is missing").hint("for instance -o features.parquet (%s)", strings.Join(endings, ", "))
+	case q.Out != "" && !slices.Contains(endings, strings.ToLower(filepath.Ext(q.Out))):
+		return usagef("%s: --out %s: ending %q is not one of %s", name, q.Out, filepath.Ext(q.Out), strings.Join(endings, ", "))
+	case !slices.Contains(parts, q.Part):
+		return usagef("%s: --part %q is not one of %s", name, q.Part, strings.Join(parts, ", "))
+	case !slices.Contains(engineKinds, q.Engine):
+		return usagef("%s: --engine %q is not one of %s", name, q.Engine, strings.Join(engineKinds, ", "))
+	case q.Batch < 1:
+		return usagef("%s: --batch %d is less than 1", name, q.Batch)
+	case q.Budget < 0:
+		return usagef("%s: --budget %d is negative", name, q.Budget)
+	}
+	call := api.Predict
+	if features {
+		call = api.Embed
+	}
+	ev := a.events()
+	q.Events = ev.Event
+	out, err := call(cmd.Context(), *q)
+	ev.Close()
+	if err != nil {
+		return err
+	}
+	if q.Out == "" {
+		return nil // the rows were the answer
+	}
+	type done struct {
+		Kind string `json:"kind"`
+		embedOutcome
+	}
+	return a.result(done{"result", out}, func(w io.Writer) error {
+		dims := ""
+		if out.Dim > 0 {
+			dims = fmt.Sprintf(" x %d features", out.Dim)
+		}
+		_, err := fmt.Fprintf(w, "%s: %d samples%s\n", out.Out, out.Samples, dims)
+		return err
+	})
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/engine"
+	"github.com/selfsame-ml/selfsame/recipe"
+)
+
+// roomCode maps the typed errors of the rooms to exit codes; exitCode asks it last.
+func roomCode(err error) int {
+	var (
+		wrongRecipe recipe.Errors
+		badData     *dataset.Error
+		noFile      *fs.PathError
+	)
+	switch {
+	case errors.As(err, &wrongRecipe):
+		return exitUsage
+	case errors.As(err, &badData):
+		return exitData
+	case errors.Is(err, engine.ErrUnavailable):
+		return exitFailed
+	case errors.As(err, &noFile) && errors.Is(err, fs.ErrNotExist): // a path on the command line
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// roomHints are the hints that rooms keep in fields.
+func roomHints(err error) (out []string) {
+	var bad *dataset.Error
+	if errors.As(err, &bad) && bad.Hint != "" {
+		out = append(out, bad.Hint)
+	}
+	var fetch *dataset.FetchError
+	if errors.As(err, &fetch) && fetch.Hint != "" {
+		out = append(out, fetch.Hint)
+	}
+	return out
+}
