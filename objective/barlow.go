@@ -15,11 +15,15 @@ const BarlowLambda = 5e-3
 // variance plus 1e-5 (a batch norm without gain, as in the authors' program). For more views L is
 // the mean over pairs.
 //
-// z is [views*batch, dim] in view-major order, views >= 2, not normalised. With a batch of one
-// nothing correlates: the loss is dim and the gradient zero.
+// z is [views*batch, dim] in view-major order, views >= 2, not normalised; lambda 0 stands for
+// [BarlowLambda]. With a batch of one nothing correlates: the loss is dim and the gradient zero.
 func Barlow(z *graph.Node, views int, lambda float64) *graph.Node {
 	n := batch("Barlow", z, views)
 	need(views >= 2, "Barlow: %d view, want at least 2", views)
+	need(lambda >= 0, "Barlow: lambda %g is negative", lambda)
+	if lambda == 0 {
+		lambda = BarlowLambda
+	}
 	vs := split("Barlow", z, views)
 	for i, a := range vs {
 		x := graph.Sub(a, graph.ReduceAndKeep(a, graph.ReduceMean, 0))

@@ -81,6 +81,7 @@ func TestBarlowClosedForms(t *testing.T) {
 	closed(t, "features swapped", 2+0.5*2, 1e-4, barlow, rows(p, q, r, s, p, r, q, s))
 	closed(t, "redundant", 0.5*2, 1e-4, barlow, rows(p, s, p, s))
 	closed(t, "opposite", 2*4, 1e-3, barlow, rows(p, q, r, s, s, r, q, p))
+	closed(t, "lambda by default", 2*BarlowLambda, 1e-4, func(x []*graph.Node) *graph.Node { return Barlow(x[0], 2, 0) }, rows(p, s, p, s))
 	closed(t, "collapsed", 2, 1e-6, barlow, rows(p, p, p, p))
 	closed(t, "batch of one", 2, 1e-6, barlow, rows(p, s))
 }

@@ -1,11 +1,7 @@
 package objective
 
 import (
-	"math"
-
 	"github.com/gomlx/gomlx/core/graph"
-
-	"github.com/selfsame-ml/selfsame/internal/rng"
 )
 
 // MoCo is momentum contrast (He et al. 2020, arXiv:1911.05722, eq. 1), an InfoNCE whose
@@ -15,7 +11,8 @@ import (
 //
 // q [batch, dim] are queries of the student, k [batch, dim] keys of the momentum teacher for the
 // other view of the same samples; both are normalised here and no gradient reaches k or the
-// queue. queue [keys, dim] holds normalised keys, newest first ([MoCoQueue] gives the first one).
+// queue. queue [keys, dim] holds normalised keys, newest first; a run starts with random directions
+// ([Normalize] of normal draws).
 // next [keys, dim] is the queue for the following step: k put in front, the oldest dropped.
 // The queue of this step does not hold k, so a batch of one has keys negatives.
 func MoCo(q, k, queue *graph.Node, temperature float64) (loss, next *graph.Node) {
@@ -61,23 +58,4 @@ func MoCoSymmetric(q, k, queue *graph.Node, views int, temperature float64) (los
 		}
 	}
 	return graph.MulScalar(loss, 1/float64(views*(views-1))), next
-}
-
-// MoCoQueue returns the first queue of a run, [keys, dim] flat: random directions of length one.
-func MoCoQueue(seed uint64, keys, dim int) []float32 {
-	out := make([]float32, keys*dim)
-	for i := range keys {
-		r := rng.New(seed, rng.Init, 0x6d6f636f, uint64(i)) // "moco"
-		var sq float64
-		row := out[i*dim : (i+1)*dim]
-		x := make([]float64, dim)
-		for j := range x {
-			x[j] = r.NormFloat64()
-			sq += x[j] * x[j]
-		}
-		for j := range row {
-			row[j] = float32(x[j] / math.Sqrt(sq))
-		}
-	}
-	return out
 }

@@ -2,7 +2,7 @@
 // graph functions on float32 nodes. None knows a domain.
 //
 // Most users need [NTXent], the contrastive loss of SimCLR, and [Classify], which
-// predicts a drawn parameter; [Lookup] finds a loss by the name used in recipes.
+// predicts a drawn parameter. [Measure] tells on the host whether features have collapsed.
 //
 // # Shapes
 //
@@ -15,8 +15,8 @@
 //
 // Write NAME.go with one graph function (paper, equations and shapes in its comment), a
 // slow reference, a closed form, its symmetries, a batch of one and a gradient check in
-// NAME_test.go (see check in objective_test.go), and, if it takes the views of a sample, one
-// entry in the table of [Lookup]. Nothing else knows the losses by name.
+// NAME_test.go (see check in objective_test.go). Recipes reach it by one case where package
+// pretrain picks the loss of a contract, and its name in the list that package recipe validates.
 package objective
 
 import (

@@ -163,15 +163,17 @@ func closed(t *testing.T, name string, want, tol float64, loss func(x []*graph.N
 	})
 }
 
-// mat is a literal matrix input.
-type mat struct {
+// literal is an input written out.
+type literal struct {
 	dims []int
 	f    []float32
 	i    []int32
 }
 
-func rows(x ...[]float32) mat { return mat{dims: []int{len(x), len(x[0])}, f: slices.Concat(x...)} }
-func ints(x ...int32) mat     { return mat{dims: []int{len(x)}, i: x} }
+func rows(x ...[]float32) literal {
+	return literal{dims: []int{len(x), len(x[0])}, f: slices.Concat(x...)}
+}
+func ints(x ...int32) literal { return literal{dims: []int{len(x)}, i: x} }
 
 // eval builds and runs a graph on literal inputs.
 func eval(t *testing.T, e *engine.Engine, f func(x []*graph.Node) []*graph.Node, x ...any) [][]float32 {
@@ -180,7 +182,7 @@ func eval(t *testing.T, e *engine.Engine, f func(x []*graph.Node) []*graph.Node,
 	p, err := e.Compile(t.Name(), func(g *graph.Graph) []*graph.Node {
 		var nodes []*graph.Node
 		for i, v := range x {
-			m := v.(mat)
+			m := v.(literal)
 			dt, arg := dtypes.Float32, any(m.f)
 			if m.i != nil {
 				dt, arg = dtypes.Int32, any(m.i)

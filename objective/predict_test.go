@@ -36,8 +36,8 @@ func TestClassifyClosedForms(t *testing.T) {
 		return []*graph.Node{c.Loss, c.Correct, c.Count}
 	}
 	for name, c := range map[string]struct {
-		logits mat
-		labels mat
+		logits literal
+		labels literal
 		want   [3]float64
 	}{
 		"uniform":      {rows([]float32{7, 7, 7, 7}), ints(3), [3]float64{math.Log(4), 0, 1}},
@@ -78,7 +78,7 @@ func TestRegress(t *testing.T) {
 		out := eval(t, e, func(x []*graph.Node) []*graph.Node {
 			r := Regress(x[0], x[1])
 			return []*graph.Node{r.Loss, r.Squares, r.Sum, r.SumSq}
-		}, mat{dims: []int{3}, f: []float32{1, 2, 2}}, mat{dims: []int{3}, f: []float32{1, 2, 3}})
+		}, literal{dims: []int{3}, f: []float32{1, 2, 2}}, literal{dims: []int{3}, f: []float32{1, 2, 3}})
 		for i, w := range []float64{1. / 3, 1, 6, 14} {
 			near(t, "output", float64(out[i][0]), w, 1e-6)
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 func TestMaskedMSE(t *testing.T) {
-	weight := mat{dims: []int{2, 3}, f: []float32{1, 0, 2, 0, 0.5, 0}}
+	weight := literal{dims: []int{2, 3}, f: []float32{1, 0, 2, 0, 0.5, 0}}
 	for _, c := range []struct {
 		name   string
 		weight []float32
@@ -47,9 +47,9 @@ func TestMaskedMSEClosedForms(t *testing.T) {
 		// Sample 0: places 1, 3 visible with mean 2; place 5 is restored as 4: error 1, trivial 9.
 		// Sample 1: nothing visible, the trivial answer is 0. Sample 2: nothing to restore.
 		out := eval(t, e, all,
-			mat{dims: []int{3, 3, 1}, f: []float32{9, 9, 4, 1, 1, 1, 5, 5, 5}},
-			mat{dims: []int{3, 3, 1}, f: []float32{1, 3, 5, 1, 2, 3, 7, 7, 7}},
-			mat{dims: []int{3, 3}, f: []float32{0, 0, 1, 1, 1, 1, 0, 0, 0}})
+			literal{dims: []int{3, 3, 1}, f: []float32{9, 9, 4, 1, 1, 1, 5, 5, 5}},
+			literal{dims: []int{3, 3, 1}, f: []float32{1, 3, 5, 1, 2, 3, 7, 7, 7}},
+			literal{dims: []int{3, 3}, f: []float32{0, 0, 1, 1, 1, 1, 0, 0, 0}})
 		for i, want := range [][]float64{
 			{(1 + 0 + 1 + 4) / 4.}, {(9 + 1 + 4 + 9) / 4.}, {1, 5. / 3, 0}, {9, 14. / 3, 0}, {1, 3, 0},
 		} {
@@ -58,7 +58,7 @@ func TestMaskedMSEClosedForms(t *testing.T) {
 			}
 		}
 		// No weight at all: zero, not NaN.
-		out = eval(t, e, all, mat{dims: []int{1, 1, 1}, f: []float32{3}}, mat{dims: []int{1, 1, 1}, f: []float32{1}}, mat{dims: []int{1, 1}, f: []float32{0}})
+		out = eval(t, e, all, literal{dims: []int{1, 1, 1}, f: []float32{3}}, literal{dims: []int{1, 1, 1}, f: []float32{1}}, literal{dims: []int{1, 1}, f: []float32{0}})
 		for i := range out {
 			near(t, "without weight", float64(out[i][0]), 0, 0)
 		}
@@ -69,7 +69,7 @@ func TestMaskedMSEClosedForms(t *testing.T) {
 func TestNormalizePatches(t *testing.T) {
 	enginetest.Each(t, func(t *testing.T, e *engine.Engine) {
 		out := eval(t, e, func(x []*graph.Node) []*graph.Node { return []*graph.Node{NormalizePatches(x[0])} },
-			mat{dims: []int{1, 2, 3}, f: []float32{1, 2, 3, 5, 5, 5}}) // unbiased variance of 1, 2, 3 is 1
+			literal{dims: []int{1, 2, 3}, f: []float32{1, 2, 3, 5, 5, 5}}) // unbiased variance of 1, 2, 3 is 1
 		for i, w := range []float64{-1, 0, 1, 0, 0, 0} {
 			near(t, "patch", float64(out[0][i]), w/math.Sqrt(1+1e-6), 1e-6)
 		}

@@ -4,7 +4,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// VICRegConfig weighs the three terms of [VICReg].
+// VICRegConfig weighs the three terms of [VICReg]. The zero value stands for [VICRegDefaults].
 type VICRegConfig struct {
 	Invariance, Variance, Covariance float64
 }
@@ -27,6 +27,9 @@ var VICRegDefaults = VICRegConfig{25, 25, 1}
 func VICReg(z *graph.Node, views int, cfg VICRegConfig) *graph.Node {
 	n := batch("VICReg", z, views)
 	need(views >= 2, "VICReg: %d view, want at least 2", views)
+	if cfg == (VICRegConfig{}) {
+		cfg = VICRegDefaults
+	}
 	vs := split("VICReg", z, views)
 	dim := z.Shape().Dimensions[1]
 	pairs := views * (views - 1) / 2

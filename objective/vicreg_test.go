@@ -74,6 +74,7 @@ func TestVICRegClosedForms(t *testing.T) {
 	a := []float32{0.5, -3}
 	// Everything the same: only the hinge remains, 25 (1 - sqrt(1e-4)).
 	closed(t, "collapsed", 25*0.99, 1e-5, vicreg, rows(a, a, a, a))
+	closed(t, "weights by default", 25*0.99, 1e-5, func(x []*graph.Node) *graph.Node { return VICReg(x[0], 2, VICRegConfig{}) }, rows(a, a, a, a))
 	// Variance 2 and covariance 2 in both views: c = 2 * (4+4)/2 = 8.
 	closed(t, "correlated", 8, 1e-5, vicreg, rows([]float32{1, 1}, []float32{-1, -1}, []float32{1, 1}, []float32{-1, -1}))
 	// Uncorrelated with variance 4/3; the views differ by 1 in one of two features: 25/2.
