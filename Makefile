@@ -1,0 +1,71 @@
+# selfsame: `make run` and `make test` set up all they need. Everything that is fetched goes into the
+# user's cache (SELFSAME_CACHE, else XDG_CACHE_HOME/selfsame or ~/.cache/selfsame); nothing is installed.
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+SELFSAME_CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/selfsame
+export SELFSAME_CACHE
+TOOLS    := $(SELFSAME_CACHE)/bin
+SELFSAME := bin/selfsame
+RECIPE   ?= recipes/fashion.yaml
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+
+# The go engine uses AVX2/AVX-512 where Go's simd experiment exists (amd64, Go 1.26); a plain build works too.
+SIMD := $(shell GOEXPERIMENT=simd go list simd/archsimd >/dev/null 2>&1 && echo simd)
+
+.PHONY: help
+help: ## say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+.PHONY: build
+build: ## build bin/selfsame
+	@mkdir -p bin
+	GOEXPERIMENT=$(SIMD) go build -trimpath -o $(SELFSAME) ./cmd/selfsame
+
+.PHONY: setup
+setup: build data plugin ## build, and fetch the data and the XLA plugin into the cache
+
+.PHONY: data
+data: build ## fetch Fashion-MNIST into the cache
+	$(SELFSAME) data fetch fashion-mnist
+
+.PHONY: plugin
+plugin: build ## fetch the XLA CPU plugin into the cache, where it can be had
+	@$(SELFSAME) engine install || echo "make: no XLA plugin; going on with the go engine (slower, same results)"
+
+.PHONY: run
+run: setup ## the main job: Fashion-MNIST from data to verdict (RECIPE=other.yaml for another)
+	$(SELFSAME) run $(RECIPE)
+
+.PHONY: test
+test: ## set up and run all checks and tests
+	@scripts/test.sh
+
+.PHONY: lint
+lint: $(GOLANGCI) ## golangci-lint, with the arrows between rooms
+	$(GOLANGCI) run ./...
+
+# Built from source at its pinned version, outside go.mod; takes one to two minutes once.
+$(GOLANGCI):
+	@mkdir -p $(TOOLS)/.new
+	GOFLAGS= GOBIN=$(TOOLS)/.new go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv $(TOOLS)/.new/golangci-lint $@
+
+.PHONY: results
+results: setup ## measure anew and write results/*.csv
+	scripts/results.sh recipes/fashion.yaml results/fashion.csv
+	scripts/results.sh recipes/fashion-full.yaml results/fashion-full.csv
+
+.PHONY: peers
+peers: data ## run the same set-up in PyTorch (a virtual environment in the cache) and write results/peers.csv
+	scripts/peers.sh results/peers.csv
+
+.PHONY: bench
+bench: build ## Go benchmarks of the hot paths, six times each, for benchstat
+	GOEXPERIMENT=$(SIMD) go test -run '^$$' -bench . -benchmem -count=6 ./...
+
+.PHONY: clean
+clean: ## remove what was built here; the cache and runs/ stay
+	rm -rf bin
