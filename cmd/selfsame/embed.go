@@ -87,7 +87,7 @@ func (a *app) embed(cmd *cobra.Command, q *embedRequest, args, endings []string,
 		call = api.Embed
 	}
 	ev := a.events()
-	q.Events = ev.Event
+	q.Events = showEvents(ev)
 	out, err := call(cmd.Context(), *q)
 	ev.Close()
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/selfsame-ml/selfsame/internal/term"
+	"github.com/selfsame-ml/selfsame/store"
 )
 
 // This file is the seam between flags and the library: api holds the calls of the root
@@ -14,13 +14,13 @@ import (
 
 // runRequest asks for the line, or one stage of it.
 type runRequest struct {
-	Recipe string           // path of a recipe; "" where Dir already holds one
-	Dir    string           // run directory; "" lets the library choose
-	Set    []string         // "key=value" overrides of the recipe
-	Until  string           // last stage to run; "" is all
-	Only   string           // the one stage to run; "" is the line
-	Force  bool             // run stages again that are finished
-	Events func(term.Event) // progress, warnings, notes
+	Recipe string            // path of a recipe; "" where Dir already holds one
+	Dir    string            // run directory; "" lets the library choose
+	Set    []string          // "key=value" overrides of the recipe
+	Until  string            // last stage to run; "" is all
+	Only   string            // the one stage to run; "" is the line
+	Force  bool              // run stages again that are finished
+	Events func(store.Event) // told each line of events.jsonl as it is written
 }
 
 // runOutcome is what a run leaves.
@@ -37,7 +37,7 @@ type viewsRequest struct {
 	Set     []string
 	Out     string // HTML file
 	Samples int    // samples shown of each transformation
-	Events  func(term.Event)
+	Events  func(store.Event)
 }
 
 // embedRequest asks for the features (or class probabilities) of data.
@@ -50,7 +50,7 @@ type embedRequest struct {
 	Batch  int
 	Budget int // predict: labels of the head to use; 0 is the largest
 	TopK   int // predict: classes listed a sample
-	Events func(term.Event)
+	Events func(store.Event)
 }
 
 // embedOutcome says what was written.

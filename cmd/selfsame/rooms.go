@@ -7,6 +7,7 @@ import (
 	"github.com/selfsame-ml/selfsame/dataset"
 	"github.com/selfsame-ml/selfsame/engine"
 	"github.com/selfsame-ml/selfsame/recipe"
+	"github.com/selfsame-ml/selfsame/store"
 )
 
 // roomCode maps the typed errors of the rooms to exit codes; exitCode asks it last.
@@ -21,7 +22,9 @@ func roomCode(err error) int {
 		return exitUsage
 	case errors.As(err, &badData):
 		return exitData
-	case errors.Is(err, engine.ErrUnavailable):
+	case errors.Is(err, store.ErrNotRun), errors.Is(err, store.ErrChanged):
+		return exitUsage
+	case errors.Is(err, engine.ErrUnavailable), errors.Is(err, store.ErrLocked):
 		return exitFailed
 	case errors.As(err, &noFile) && errors.Is(err, fs.ErrNotExist): // a path on the command line
 		return exitUsage
@@ -38,6 +41,14 @@ func roomHints(err error) (out []string) {
 	var fetch *dataset.FetchError
 	if errors.As(err, &fetch) && fetch.Hint != "" {
 		out = append(out, fetch.Hint)
+	}
+	switch {
+	case errors.Is(err, store.ErrChanged):
+		out = append(out, "name another directory with --out, or run its finished stages again with --force")
+	case errors.Is(err, store.ErrNotRun):
+		out = append(out, "name an empty or new directory with --out")
+	case errors.Is(err, store.ErrLocked):
+		out = append(out, "wait for the other process, or name another directory with --out")
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func (a *app) run(cmd *cobra.Command, q runRequest) error {
 		}
 	}
 	ev := a.events()
-	q.Events = ev.Event
+	q.Events = showEvents(ev)
 	out, err := api.Run(cmd.Context(), q)
 	ev.Close()
 	if err != nil {

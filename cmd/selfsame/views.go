@@ -24,7 +24,7 @@ broken contract.`,
 			}
 			q.Recipe = args[0]
 			ev := a.events()
-			q.Events = ev.Event
+			q.Events = showEvents(ev)
 			path, err := api.Views(cmd.Context(), q)
 			ev.Close()
 			if err != nil {

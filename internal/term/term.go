@@ -39,6 +39,9 @@ type Event struct {
 	Total  int64              `json:"total,omitempty"` // progress: all units; 0 = unknown
 	Unit   string             `json:"unit,omitempty"`  // "steps", "images", "B" (bytes, shown as MB)
 	Values map[string]float64 `json:"values,omitempty"`
+
+	// Raw, where set, is what JSON mode writes in place of the event: the line of events.jsonl.
+	Raw any `json:"-"`
 }
 
 // Renderer shows events. It is safe for concurrent use.
@@ -120,8 +123,12 @@ func (r *renderer) Event(e Event) {
 	}
 	switch r.mode {
 	case JSON:
-		if b, err := json.Marshal(clean(e)); err == nil {
-			r.w.Write(append(b, '\n'))
+		var v any = clean(e)
+		if e.Raw != nil {
+			v = e.Raw
+		}
+		if b, err := json.Marshal(v); err == nil {
+			fmt.Fprintf(r.w, "%s\n", b)
 		}
 		return
 	case Quiet:
