@@ -14,10 +14,10 @@ import (
 	"github.com/selfsame-ml/selfsame/view"
 )
 
-// Pixels returns the values of sample i of a part, interleaved [H, W, C], as the U8 or U16 of an
-// Array, without copying. The sampler reads them only and does not keep them. It is called
-// from several goroutines at once and must not allocate.
-type Pixels func(p domain.Part, i int) (domain.Array, error)
+// Pixels points m at image i of a part, without copying; Samples.Pixels is one. The sampler only reads
+// what m points at, gives the same m again for the next sample, and calls it from
+// several goroutines at once, each with its own m. It must not allocate.
+type Pixels func(p domain.Part, i int, m *Image) error
 
 // Sampler makes the views of images; it implements domain.Sampler.
 //
@@ -299,15 +299,12 @@ func (m *Image) wrap(a *domain.Array, off int, sh Shape) {
 }
 
 func (s *Sampler) source(m *Image, p domain.Part, i int) error {
-	a, err := s.at(p, i)
-	if err != nil {
+	if err := s.at(p, i, m); err != nil {
 		return fmt.Errorf("image: sample %d: %w", i, err)
 	}
-	want := s.in.Size()
-	if s.shape.Bits == 16 && len(a.U16) != want || s.shape.Bits == 8 && len(a.U8) != want {
-		return fmt.Errorf("image: sample %d has %d values, want %d", i, max(len(a.U8), len(a.U16)), want)
+	if sh := s.shape; m.W != sh.W || m.H != sh.H || m.C != sh.C || m.Bits != sh.Bits {
+		return fmt.Errorf("image: sample %d is %dx%dx%d of %d bits, want %dx%dx%d of %d", i, m.H, m.W, m.C, m.Bits, sh.H, sh.W, sh.C, sh.Bits)
 	}
-	m.wrap(&a, 0, s.shape)
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/selfsame-ml/selfsame/view"
 )
 
-// picture is a smooth random image: what views are made for. Random pixels would make every difference small after blurring.
+// picture is an image of random pixels.
 func picture(seed uint64, sh Shape) *Image {
 	r := rand.New(rand.NewPCG(seed, 1))
 	m := New(sh.W, sh.H, sh.C, sh.Bits)
@@ -35,16 +35,16 @@ func fieldOf(sh Shape) domain.Field {
 
 // memory serves n random images.
 func memory(sh Shape, n int) Pixels {
-	var pool []domain.Array
+	var pool []*Image
 	for i := range n {
-		m := picture(uint64(i), sh)
-		pool = append(pool, domain.Array{U8: m.Pix, U16: m.Pix16})
+		pool = append(pool, picture(uint64(i), sh))
 	}
-	return func(_ domain.Part, i int) (domain.Array, error) {
+	return func(_ domain.Part, i int, m *Image) error {
 		if i < 0 || i >= len(pool) {
-			return domain.Array{}, errors.New("no such sample")
+			return errors.New("no such sample")
 		}
-		return pool[i], nil
+		*m = *pool[i]
+		return nil
 	}
 }
 
@@ -205,11 +205,14 @@ func TestSamplerTargets(t *testing.T) {
 			if err := s.Fill(dst, 0, 1, epoch, i, sc); err != nil {
 				t.Fatal(err)
 			}
-			src, _ := at(domain.Train, i)
+			var src Image
+			if err := at(domain.Train, i, &src); err != nil {
+				t.Fatal(err)
+			}
 			turns := dst[place["quarter.target"]].I32[0]
 			seen[turns]++
-			want := make([]uint8, len(src.U8))
-			quarter(want, src.U8, 24, 24, 1, int(turns))
+			want := make([]uint8, len(src.Pix))
+			quarter(want, src.Pix, 24, 24, 1, int(turns))
 			if !slices.Equal(want, dst[place["quarter.input"]].U8) {
 				t.Fatalf("the quarter stream is not the sample turned %d times", turns)
 			}
@@ -218,7 +221,7 @@ func TestSamplerTargets(t *testing.T) {
 			}
 			masked := 0
 			clean, damaged := dst[place["mask.clean"]].U8, dst[place["mask.input"]].U8
-			if !slices.Equal(clean, src.U8) {
+			if !slices.Equal(clean, src.Pix) {
 				t.Fatal("clean is not the sample")
 			}
 			for k, m := range dst[place["mask.mask"]].U8 {
