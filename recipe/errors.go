@@ -44,7 +44,8 @@ func (e *Error) text() string {
 	return b.String()
 }
 
-// Errors are all the things that are wrong in a recipe, in the order of their places.
+// Errors are all the things that are wrong in a recipe, in the order of their places;
+// those without a place come last.
 // Every error of Load, Parse and Validate that concerns the content is an Errors
 // value: errors.As finds it, and the command exits with 2.
 type Errors []*Error
@@ -80,6 +81,9 @@ func (es Errors) err() error {
 		return nil
 	}
 	sort.SliceStable(es, func(i, j int) bool {
+		if (es[i].Line == 0) != (es[j].Line == 0) {
+			return es[j].Line == 0 // what has no place, such as a missing key, comes last
+		}
 		if es[i].Line != es[j].Line {
 			return es[i].Line < es[j].Line
 		}

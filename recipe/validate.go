@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/selfsame-ml/selfsame/contract"
@@ -23,6 +24,12 @@ func (r *Recipe) Validate() error {
 	limits(reflect.ValueOf(r).Elem(), "", add)
 	r.cross(add)
 	return es.err()
+}
+
+// otherNames are words of other tools for what has another name here.
+var otherNames = map[string]string{
+	"simclr": "ntxent", "nt-xent": "ntxent", "infonce": "ntxent", "barlowtwins": "barlow", "barlow_twins": "barlow",
+	"adam": "adamw", "float32": "fp32", "float": "fp32", "bfloat16": "bf16", "fp16": "bf16", "cpu": "go", "gpu": "xla", "cuda": "xla", "transformer": "vit", "cnn": "resnet",
 }
 
 type adder func(path, hint, format string, args ...any)
@@ -75,7 +82,11 @@ func limits(v reflect.Value, path string, add adder) {
 			}
 		}
 		hint := "known: " + strings.Join(f.enum, ", ")
-		if k := nearest(v.String(), f.enum); k != "" {
+		k := nearest(v.String(), f.enum)
+		if other := otherNames[strings.ToLower(v.String())]; slices.Contains(f.enum, other) {
+			k = other
+		}
+		if k != "" {
 			hint = fmt.Sprintf("did you mean %s? known: %s", k, strings.Join(f.enum, ", "))
 		}
 		add(path, hint, "%q is not known", clip(v.String()))
@@ -93,7 +104,7 @@ func (r *Recipe) cross(add adder) {
 	if v := r.Data.Val; v >= 1 && v != math.Trunc(v) {
 		add("data.val", "", "%s is neither a count nor a fraction below 1", num(v))
 	}
-	if r.Data.Val < 1 && r.Data.Val+r.Data.TestShare >= 1 {
+	if r.Data.Val < 1 && r.Data.TestShare < 1 && r.Data.Val+r.Data.TestShare >= 1 {
 		add("data.val", "", "validation %s and test share %s leave nothing to train on", num(r.Data.Val), num(r.Data.TestShare))
 	}
 	if r.Data.TestLabels != "" && r.Data.Test == "" {
@@ -167,7 +178,7 @@ func (r *Recipe) cross(add adder) {
 	t := r.Train
 	if t.Accumulate > 0 && t.Batch%t.Accumulate != 0 {
 		add("train.batch", "", "%d is not a multiple of accumulate %d", t.Batch, t.Accumulate)
-	} else if t.Accumulate > 0 && t.Batch/t.Accumulate < 2 {
+	} else if t.Accumulate > 1 && t.Batch/t.Accumulate < 2 {
 		add("train.accumulate", "", "micro-batches of %d sample: want at least 2", t.Batch/t.Accumulate)
 	}
 	if t.WarmupEpochs > float64(t.Epochs) {
