@@ -338,3 +338,27 @@ func init() {
 				Reference: func(in [][]float64) []float64 { return refPool(in[0], c.xd, c.o, maximum) }})
 	}
 }
+
+// TestLayersBF16 takes one case of each form that computes products; XLA compiles bfloat16 convolutions slowly.
+func TestLayersBF16(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow to compile")
+	}
+	products := map[string]bool{"Conv2D/k3s1p1": true, "Conv2D/k4s2p1 even kernel": true, "Conv2D/dilation 2": true,
+		"Conv2D/2 groups": true, "Conv2D/k1s1": true, "Linear/rank 3 with bias": true, "ScaledDotProduct/causal, key mask, rotary": true}
+	var cases []gradcheck.Case
+	for _, c := range gradcheck.Registered() {
+		if products[c.String()] {
+			cases = append(cases, c)
+		}
+	}
+	if len(cases) != len(products) {
+		t.Fatalf("%d of %d cases found", len(cases), len(products))
+	}
+	enginetest.Each(t, func(t *testing.T, e *engine.Engine) {
+		if e.Kind() == engine.Go {
+			t.Skip("the go engine computes in fp32 only")
+		}
+		gradcheck.RunBF16(t, e, cases)
+	})
+}

@@ -48,7 +48,7 @@ type Case struct {
 	Forward func(in []*graph.Node) *graph.Node
 	// Reference computes the output from the flat float inputs in float64; nil entries stand for integer inputs.
 	Reference func(in [][]float64) []float64
-	Tolerance float64 // relative error of the gradient; 0 is 0.005
+	Tolerance float64 // relative error of the gradient; 0 is 0.001
 }
 
 func (c Case) String() string { return c.Layer + "/" + c.Name }
@@ -245,7 +245,7 @@ func newMove(rc *running, pair int, base [][]float32) *move {
 func (m *move) agrees(h float64) bool {
 	tol := m.rc.Tolerance
 	if tol == 0 {
-		tol = 0.005
+		tol = 0.001
 	}
 	return math.Abs(m.fd[len(m.fd)-1]-m.slope) <= tol*m.norm+m.noise/h // false for NaN
 }
