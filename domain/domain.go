@@ -179,3 +179,60 @@ type Restorer interface {
 	// over the parts that mask names; trivial is the same loss of the trivial predictor (the mean).
 	Restore(s *nn.Scope, f Features, clean, mask *graph.Node) (loss, trivial *graph.Node)
 }
+
+// Guard knows parts of a sample that no view may change. Samples may implement it.
+type Guard interface {
+	// Guards reports whether the recipe protects anything.
+	Guards() bool
+	// Touched names the first protected part that differs between a row of an original and its view, or "".
+	Touched(original, view *Array, row int) string
+}
+
+// NewArray returns host memory for rows samples of a field.
+func NewArray(f Field, rows int) Array {
+	n := rows * f.Size()
+	switch f.DType {
+	case U8:
+		return Array{U8: make([]uint8, n)}
+	case U16:
+		return Array{U16: make([]uint16, n)}
+	case I32:
+		return Array{I32: make([]int32, n)}
+	}
+	return Array{F32: make([]float32, n)}
+}
+
+// CopyRow copies row `from` of src to row `to` of dst, both of field f.
+func CopyRow(f Field, dst *Array, to int, src *Array, from int) {
+	n := f.Size()
+	switch f.DType {
+	case U8:
+		copy(dst.U8[to*n:(to+1)*n], src.U8[from*n:(from+1)*n])
+	case U16:
+		copy(dst.U16[to*n:(to+1)*n], src.U16[from*n:(from+1)*n])
+	case I32:
+		copy(dst.I32[to*n:(to+1)*n], src.I32[from*n:(from+1)*n])
+	case F32:
+		copy(dst.F32[to*n:(to+1)*n], src.F32[from*n:(from+1)*n])
+	}
+}
+
+// Draw is one recorded draw of a sampler.
+type Draw struct {
+	Stream    string
+	View      int
+	Transform string
+	Params    view.Params
+}
+
+// Recorder is a sampler that can say what it drew: the replay of a training sample's views.
+type Recorder interface {
+	// Drawn returns the draws with which Fill makes the views of training sample i.
+	Drawn(seed, epoch uint64, i int) []Draw
+}
+
+// Masked is a Transformation that removes information in known places.
+type Masked interface {
+	// Mask sets the elements of dst (as the Mask field of its stream) that a view replaces to 1, the others to 0.
+	Mask(dst []uint8, params view.Params)
+}

@@ -35,11 +35,17 @@ type Feed struct {
 	Batch   int // rows of a slot
 	Seed    uint64
 	Workers int
-	// Short says what happens where Samples < Batch: the rows wrap around.
+	Ceil    bool // the last batch of an epoch is filled up from the epoch's beginning instead of dropped
 }
 
-// PerEpoch is the number of batches of an epoch (drop-last; at least one).
-func (f *Feed) PerEpoch() int { return max(1, f.Samples/f.Batch) }
+// PerEpoch is the number of batches of an epoch: the incomplete last one is dropped, or filled up
+// with Ceil. It is at least one; fewer samples than rows wrap around.
+func (f *Feed) PerEpoch() int {
+	if f.Ceil {
+		return max(1, (f.Samples+f.Batch-1)/f.Batch)
+	}
+	return max(1, f.Samples/f.Batch)
+}
 
 // Epoch writes the order of the samples in an epoch: a permutation keyed by (seed, epoch).
 func (f *Feed) Epoch(epoch int) []int {

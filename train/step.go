@@ -568,6 +568,18 @@ func (s *Step) SetState(st *State) error {
 	return nil
 }
 
+// ZeroSlots adds what an optimiser starts with to a state that holds weights only.
+func (s *Step) ZeroSlots(st *State) {
+	for _, d := range s.decls {
+		if !trained(d, s.cfg.Freeze) {
+			continue
+		}
+		for j := range s.cfg.Optim.Slots() {
+			st.Values[slotName(j, d.Name)] = Value{Dims: d.Dims, Data: make([]float32, d.Size())}
+		}
+	}
+}
+
 // Close frees the device memory.
 func (s *Step) Close() {
 	for _, b := range s.state {

@@ -1,0 +1,554 @@
+// Package adapt is the stage that says what an encoder is worth: kNN, linear probe and
+// fine-tuning at several label budgets, beside raw values, the untrained encoder and the
+// same network from scratch.
+//
+// [Run] is the one call. Labels of the test part choose nothing; labels that choose
+// (validation) count in the budget; every number carries the budget and the draw it belongs to.
+package adapt
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/selfsame-ml/selfsame/domain"
+	"github.com/selfsame-ml/selfsame/engine"
+	"github.com/selfsame-ml/selfsame/internal/rng"
+	"github.com/selfsame-ml/selfsame/metric"
+	"github.com/selfsame-ml/selfsame/nn"
+	"github.com/selfsame-ml/selfsame/recipe"
+	"github.com/selfsame-ml/selfsame/store"
+	"github.com/selfsame-ml/selfsame/supervise"
+	"github.com/selfsame-ml/selfsame/train"
+)
+
+// The methods and metrics of the score table.
+const (
+	Raw       = "raw-pixels" // values as features, no network
+	Untrained = "untrained"  // the encoder with its start values
+	SSL       = "ssl"        // the pretrained encoder
+	Scratch   = "scratch"    // the same network without pretraining
+	Task      = "classify"
+	KNN       = "knn"
+	Linear    = "linear"
+	FineTune  = "finetune"
+)
+
+// Alpha is the two-sided level of the verdicts.
+const Alpha = 0.05
+
+// Config is what the stage needs.
+type Config struct {
+	Recipe  *recipe.Recipe
+	Engine  *engine.Engine
+	Samples domain.Samples
+	Weights map[string]train.Value // "encoder/..."
+	// Progress is told of every measurement; may be nil.
+	Progress func(text string, done, total int)
+}
+
+// Verdict is the answer at one label budget.
+type Verdict struct {
+	Budget    int              `json:"budget"` // labels, validation labels counted in
+	Judgement metric.Judgement `json:"judgement"`
+}
+
+// Map is a 2-D map of test features (t-SNE).
+type Map struct {
+	Method string    `json:"method"`
+	X      []float64 `json:"x"`
+	Y      []float64 `json:"y"`
+	Class  []int32   `json:"class"`
+}
+
+// Head is the linear probe on all labels, the classifier of `selfsame predict`.
+type Head struct {
+	Linear  *metric.Linear
+	Classes []string
+	Labels  int
+}
+
+// Result of the stage.
+type Result struct {
+	Scores   []store.Score       `json:"scores"`
+	Verdicts []Verdict           `json:"verdicts"`
+	Overall  metric.Outcome      `json:"overall"`
+	LEM      []metric.Multiplier `json:"lem"`
+	Map      *Map                `json:"map,omitempty"`
+	Skipped  string              `json:"skipped"` // why nothing was measured
+	Notes    []string            `json:"notes"`
+	Head     *Head               `json:"-"`
+}
+
+// Embedder computes features of undisturbed samples with fixed weights.
+type Embedder struct {
+	forward *train.Forward
+	samples domain.Samples
+	dim     int
+}
+
+// embedRows is the batch of the inference graph.
+const embedRows = 250
+
+// NewEmbedder compiles the recipe's encoder in inference mode.
+func NewEmbedder(e *engine.Engine, s domain.Samples) (*Embedder, error) {
+	enc, err := s.Encoder()
+	if err != nil {
+		return nil, err
+	}
+	input := s.Input()
+	f, err := train.NewForward(e, "embed", []domain.Field{input}, embedRows, func(sc *nn.Scope, in map[string]*graph.Node) []*graph.Node {
+		return []*graph.Node{enc.Encode(sc.In("encoder"), in[input.Name]).Pooled}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Embedder{forward: f, samples: s, dim: enc.Dim()}, nil
+}
+
+// Dim is the width of the features.
+func (m *Embedder) Dim() int { return m.dim }
+
+// Bind sets the weights, "encoder/...".
+func (m *Embedder) Bind(w map[string]train.Value) error { return m.forward.Bind(w) }
+
+// Start returns the seeded start values: the untrained encoder.
+func (m *Embedder) Start(seed uint64) map[string]train.Value {
+	out := map[string]train.Value{}
+	for _, d := range m.forward.Decls() {
+		out[d.Name] = train.Value{Dims: d.Dims, Data: d.Start(seed)}
+	}
+	return out
+}
+
+// Part embeds the samples of a part, [n, dim] flat; rows nil means all.
+func (m *Embedder) Part(p domain.Part, rows []int) ([]float32, error) {
+	n := m.samples.Len(p)
+	if rows != nil {
+		n = len(rows)
+	}
+	out := make([]float32, n*m.dim)
+	err := m.Each(n, func(dst *domain.Array, row, i int) error {
+		if rows != nil {
+			i = rows[i]
+		}
+		return m.samples.Fill(dst, row, p, i)
+	}, func(i int, f []float32) error { copy(out[i*m.dim:(i+1)*m.dim], f); return nil })
+	return out, err
+}
+
+// Each embeds n samples that fill writes; take receives each sample's features, in order, in a
+// slice that is overwritten later. Memory does not grow with n.
+func (m *Embedder) Each(n int, fill func(dst *domain.Array, row, i int) error, take func(i int, f []float32) error) error {
+	return m.forward.All(n, func(dst []domain.Array, row, i int) error { return fill(&dst[0], row, i) },
+		func(i int, out [][]float32) error { return take(i, out[0]) })
+}
+
+// Close frees the device memory.
+func (m *Embedder) Close() { m.forward.Close() }
+
+type adapter struct {
+	Config
+	res     *Result
+	classes int
+	train   []int32
+	val     []int32
+	test    []int32
+	testAt  []int // rows of the test part that have a label
+	done    int
+	total   int
+}
+
+// Run measures. Data without labels gives a Result whose Skipped says so.
+func Run(ctx context.Context, cfg Config) (*Result, error) {
+	a := &adapter{Config: cfg, res: &Result{}}
+	s := cfg.Samples
+	a.classes = len(s.Classes())
+	a.train, a.val = s.Labels(domain.Train), s.Labels(domain.Val)
+	for i, l := range s.Labels(domain.Test) {
+		if l >= 0 {
+			a.testAt = append(a.testAt, i)
+			a.test = append(a.test, l)
+		}
+	}
+	labelled := 0
+	for _, l := range a.train {
+		if l >= 0 {
+			labelled++
+		}
+	}
+	switch {
+	case a.classes < 2:
+		a.res.Skipped = "the data has no labels of two or more classes, so no downstream score can be measured"
+	case len(a.test) < 10:
+		a.res.Skipped = fmt.Sprintf("the test part has %d labelled samples, want at least 10", len(a.test))
+	case labelled < 2*a.classes:
+		a.res.Skipped = fmt.Sprintf("the training part has %d labelled samples for %d classes", labelled, a.classes)
+	}
+	if a.res.Skipped != "" {
+		return a.res, nil
+	}
+	ad := cfg.Recipe.Adapt
+	a.total = 3 + len(ad.Budgets)*(1+2*ad.Draws)
+	if err := a.frozen(ctx); err != nil {
+		return nil, err
+	}
+	if ad.FineTune {
+		if err := a.fineTune(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a.res, nil
+}
+
+func (a *adapter) tell(format string, args ...any) {
+	if a.Progress != nil {
+		a.Progress(fmt.Sprintf(format, args...), a.done, a.total)
+	}
+	a.done++
+}
+
+func (a *adapter) score(method, metricName string, budget, draw int, v float64) {
+	a.res.Scores = append(a.res.Scores, store.Score{Method: method, Task: Task, Metric: metricName, Budget: budget, Seed: draw, Value: v})
+}
+
+// all is the number of labels of the training and validation parts.
+func (a *adapter) all() int {
+	n := 0
+	for _, l := range append(slices.Clone(a.train), a.val...) {
+		if l >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// budget is what a recipe's budget means here: 0, or more than there is, is all.
+func (a *adapter) budget(n int) (labels int, all bool) {
+	if total := a.all(); n <= 0 || n >= total {
+		return total, true
+	}
+	return n, false
+}
+
+// parts are the features of one method.
+type features struct {
+	train, val, test []float32
+	dim              int
+}
+
+func (a *adapter) raw() (features, error) {
+	f := features{dim: a.Samples.Input().Size()}
+	read := func(p domain.Part, rows []int) ([]float32, error) {
+		n := a.Samples.Len(p)
+		if rows != nil {
+			n = len(rows)
+		}
+		one := domain.NewArray(a.Samples.Input(), 1)
+		out := make([]float32, n*f.dim)
+		for k := range n {
+			i := k
+			if rows != nil {
+				i = rows[k]
+			}
+			if err := a.Samples.Fill(&one, 0, p, i); err != nil {
+				return nil, err
+			}
+			row := out[k*f.dim : (k+1)*f.dim]
+			for j := range row {
+				switch {
+				case one.U8 != nil:
+					row[j] = float32(one.U8[j]) / 255
+				case one.U16 != nil:
+					row[j] = float32(one.U16[j]) / 65535
+				case one.F32 != nil:
+					row[j] = one.F32[j]
+				default:
+					row[j] = float32(one.I32[j])
+				}
+			}
+		}
+		return out, nil
+	}
+	return f, a.read(&f, read)
+}
+
+func (a *adapter) read(f *features, part func(domain.Part, []int) ([]float32, error)) (err error) {
+	if f.train, err = part(domain.Train, nil); err != nil {
+		return err
+	}
+	if f.val, err = part(domain.Val, nil); err != nil {
+		return err
+	}
+	f.test, err = part(domain.Test, a.testAt)
+	return err
+}
+
+// maxRaw bounds the memory of the raw-value baseline: larger samples are left out and said so.
+const maxRaw = 1 << 29 // float32 elements
+
+// frozen measures kNN and the linear probe on fixed features.
+func (a *adapter) frozen(ctx context.Context) error {
+	m, err := NewEmbedder(a.Engine, a.Samples)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	for _, method := range []string{Raw, Untrained, SSL} {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		a.tell("%s: kNN and linear probe", method)
+		var f features
+		switch method {
+		case Raw:
+			if n := a.Samples.Input().Size() * (len(a.train) + len(a.val) + len(a.test)); n > maxRaw {
+				a.res.Notes = append(a.res.Notes, fmt.Sprintf("raw-pixels is left out: %d values exceed the limit of %d", n, maxRaw))
+				continue
+			}
+			f, err = a.raw()
+		case Untrained:
+			err = m.Bind(m.Start(a.Recipe.Seed))
+		case SSL:
+			err = m.Bind(a.Weights)
+		}
+		if err != nil {
+			return err
+		}
+		if method != Raw {
+			f.dim = m.Dim()
+			if err := a.read(&f, m.Part); err != nil {
+				return err
+			}
+		}
+		if err := a.probes(ctx, method, f); err != nil {
+			return fmt.Errorf("adapt: %s: %w", method, err)
+		}
+		if method == SSL {
+			if err := a.drawMap(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func labelledRows(x []float32, y []int32, dim int) ([]float32, []int32) {
+	var rx []float32
+	var ry []int32
+	for i, l := range y {
+		if l >= 0 {
+			rx, ry = append(rx, x[i*dim:(i+1)*dim]...), append(ry, l)
+		}
+	}
+	return rx, ry
+}
+
+func (a *adapter) probes(ctx context.Context, method string, f features) error {
+	ad := a.Recipe.Adapt
+	x, y := labelledRows(f.train, a.train, f.dim)
+	v, vy := labelledRows(f.val, a.val, f.dim)
+	pred, err := metric.KNN{K: ad.K, Temperature: ad.KNNTemperature}.Predict(x, y, f.test, f.dim)
+	if err != nil {
+		return err
+	}
+	acc, err := metric.Accuracy(pred, a.test)
+	if err != nil {
+		return err
+	}
+	a.score(method, KNN, len(y), 0, acc)
+	for _, b := range ad.Budgets {
+		n, all := a.budget(b)
+		draws := ad.Draws
+		if all {
+			draws = 1 // nothing is drawn
+		}
+		for d := range draws {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			tx, ty, cx, cy := x, y, v, vy
+			if !all {
+				ti, ci := metric.DrawBudget(y, n, a.Recipe.Seed, uint64(d))
+				tx, ty = take(x, y, ti, f.dim)
+				cx, cy = take(x, y, ci, f.dim)
+			}
+			probe := metric.Probe{}
+			if len(cy) == 0 {
+				probe.L2 = []float64{1e-3} // nothing may choose
+			}
+			lin, err := probe.Fit(tx, ty, cx, cy, f.dim, a.classes)
+			if err != nil {
+				return err
+			}
+			if pred, err = lin.Predict(f.test); err != nil {
+				return err
+			}
+			if acc, err = metric.Accuracy(pred, a.test); err != nil {
+				return err
+			}
+			a.score(method, Linear, n, d, acc)
+			if method == SSL && (a.res.Head == nil || n >= a.res.Head.Labels) {
+				a.res.Head = &Head{Linear: lin, Classes: a.Samples.Classes(), Labels: n}
+			}
+		}
+	}
+	return nil
+}
+
+func take(x []float32, y []int32, rows []int, dim int) ([]float32, []int32) {
+	rx, ry := make([]float32, 0, len(rows)*dim), make([]int32, 0, len(rows))
+	for _, i := range rows {
+		rx, ry = append(rx, x[i*dim:(i+1)*dim]...), append(ry, y[i])
+	}
+	return rx, ry
+}
+
+// mapPoints is the number of test samples on the map.
+const mapPoints = 1500
+
+func (a *adapter) drawMap(f features) error {
+	order := rng.New(a.Recipe.Seed, rng.Map).Perm(len(a.test))
+	order = order[:min(len(order), mapPoints)]
+	x, y := take(f.test, a.test, order, f.dim)
+	xy, err := metric.TSNE{Cosine: true}.Map(x, f.dim, a.Recipe.Seed)
+	if err != nil {
+		return err
+	}
+	m := &Map{Method: "t-SNE of test features", Class: y}
+	for i := range y {
+		m.X, m.Y = append(m.X, xy[2*i]), append(m.Y, xy[2*i+1])
+	}
+	a.res.Map = m
+	return nil
+}
+
+// fineTune trains all weights at every budget from both starts, on the same draws.
+func (a *adapter) fineTune(ctx context.Context) error {
+	ad := a.Recipe.Adapt
+	tuner, err := supervise.New(a.Engine, a.Samples, supervise.Config{
+		Classes: a.classes, Batch: ad.Batch, Epochs: ad.Epochs, MaxSteps: ad.MaxSteps, LR: ad.LR, WeightDecay: ad.WeightDecay, Seed: a.Recipe.Seed,
+	})
+	if err != nil {
+		return err
+	}
+	defer tuner.Close()
+	var rows []supervise.Row
+	var labels []int32
+	for i, l := range a.train {
+		if l >= 0 {
+			rows, labels = append(rows, supervise.Row{Part: domain.Train, Index: i}), append(labels, l)
+		}
+	}
+	var valRows []supervise.Row
+	for i, l := range a.val {
+		if l >= 0 {
+			valRows = append(valRows, supervise.Row{Part: domain.Val, Index: i})
+		}
+	}
+	label := func(r supervise.Row) int32 {
+		if r.Part == domain.Val {
+			return a.val[r.Index]
+		}
+		return a.train[r.Index]
+	}
+	encoder := maps.Clone(a.Weights)
+	maps.DeleteFunc(encoder, func(name string, _ train.Value) bool { return len(name) < 8 || name[:8] != "encoder/" })
+	points := map[string][]metric.Point{}
+	for _, b := range ad.Budgets {
+		n, all := a.budget(b)
+		scores := map[string][]float64{}
+		right := map[string][][]bool{}
+		for d := range ad.Draws {
+			var tr, va []supervise.Row
+			if all {
+				tr, va = rows, valRows
+			} else {
+				ti, ci := metric.DrawBudget(labels, n, a.Recipe.Seed, uint64(d))
+				for _, i := range ti {
+					tr = append(tr, rows[i])
+				}
+				for _, i := range ci {
+					va = append(va, rows[i])
+				}
+			}
+			for _, method := range []string{Scratch, SSL} {
+				a.tell("fine-tune from %s: %d labels, draw %d of %d", method, n, d+1, ad.Draws)
+				start := encoder
+				if method == Scratch {
+					start = nil
+				}
+				net, err := tuner.Tune(ctx, start, tr, va, label, uint64(d), nil)
+				if err != nil {
+					return fmt.Errorf("adapt: %s at %d labels: %w", method, n, err)
+				}
+				logits, err := tuner.Predict(net, len(a.testAt), func(dst *domain.Array, row, i int) error {
+					return a.Samples.Fill(dst, row, domain.Test, a.testAt[i])
+				})
+				if err != nil {
+					return err
+				}
+				pred := supervise.Argmax(logits, a.classes)
+				acc, err := metric.Accuracy(pred, a.test)
+				if err != nil {
+					return err
+				}
+				ok, err := metric.Correct(pred, a.test)
+				if err != nil {
+					return err
+				}
+				a.score(method, FineTune, n, d, acc)
+				scores[method] = append(scores[method], acc)
+				right[method] = append(right[method], ok)
+			}
+		}
+		for _, method := range []string{Scratch, SSL} {
+			points[method] = append(points[method], metric.Point{Labels: n, Scores: scores[method]})
+		}
+		j, err := metric.VerdictItems(right[SSL], right[Scratch], Alpha)
+		if err != nil {
+			return err
+		}
+		a.res.Verdicts = append(a.res.Verdicts, Verdict{Budget: n, Judgement: j})
+	}
+	js := make([]metric.Judgement, len(a.res.Verdicts))
+	for i, v := range a.res.Verdicts {
+		js[i] = v.Judgement
+	}
+	for i, j := range metric.Family(js) { // several budgets are several tests
+		a.res.Verdicts[i].Judgement = j
+	}
+	a.res.Overall = overall(a.res.Verdicts)
+	for _, p := range points[SSL] {
+		m, err := metric.LEM(p, points[Scratch], metric.Bootstrap{Reps: ad.Bootstrap, Seed: a.Recipe.Seed})
+		if err != nil {
+			return err
+		}
+		a.res.LEM = append(a.res.LEM, m)
+	}
+	return nil
+}
+
+// overall is "pays" or "hurts" where some budget says so and none says the opposite.
+func overall(vs []Verdict) metric.Outcome {
+	var pays, hurts bool
+	for _, v := range vs {
+		pays = pays || v.Judgement.Outcome == metric.Pays
+		hurts = hurts || v.Judgement.Outcome == metric.Hurts
+	}
+	switch {
+	case pays && !hurts:
+		return metric.Pays
+	case hurts && !pays:
+		return metric.Hurts
+	case pays && hurts:
+		return Mixed
+	}
+	return metric.NoDifference
+}
+
+// Mixed is the overall outcome where pretraining pays at some budgets and hurts at others.
+const Mixed metric.Outcome = "mixed"

@@ -1,0 +1,734 @@
+// Package certify tries to break every declared contract before any training.
+//
+// [Run] is the one call. For each transformation it tests identity, determinism, bounds,
+// strength and protected parts, and, where labels exist, whether a held-out probe changes
+// its answer under the view: the rate with its Clopper-Pearson bound and the worst
+// counter-example, which anyone can replay from (seed, sample, parameters).
+package certify
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/selfsame-ml/selfsame/contract"
+	"github.com/selfsame-ml/selfsame/domain"
+	"github.com/selfsame-ml/selfsame/engine"
+	"github.com/selfsame-ml/selfsame/internal/rng"
+	"github.com/selfsame-ml/selfsame/metric"
+	"github.com/selfsame-ml/selfsame/recipe"
+	"github.com/selfsame-ml/selfsame/supervise"
+	"github.com/selfsame-ml/selfsame/view"
+)
+
+// ErrViolated says that a contract was broken: exit code 4. The certificate holds the proof.
+var ErrViolated = errors.New("certify: a contract is violated")
+
+// The words of a finding.
+const (
+	Kept     = "kept"      // the bound lies below the limit
+	NotShown = "not shown" // neither kept nor violated with the confidence asked for
+	Violated = "violated"  // the lower bound lies above the limit, or an exact check failed
+)
+
+// Check is one exact test of a transformation.
+type Check struct {
+	Name   string  `json:"name"`
+	Passed bool    `json:"passed"`
+	Warn   bool    `json:"warn"`  // not passed, but no violation
+	Value  float64 `json:"value"` // what was measured
+	Limit  float64 `json:"limit"`
+	Text   string  `json:"text"`
+}
+
+// Param is a named value of a draw.
+type Param struct {
+	Name  string  `json:"name"`
+	Unit  string  `json:"unit"`
+	Value float64 `json:"value"`
+}
+
+// CounterExample is a draw that broke, or came nearest to breaking, a contract.
+type CounterExample struct {
+	Seed     uint64      `json:"seed"`
+	Epoch    uint64      `json:"epoch"`
+	Part     domain.Part `json:"part"`
+	Sample   int         `json:"sample"`
+	Params   []Param     `json:"params"`
+	Label    string      `json:"label"`    // true class
+	Answer   string      `json:"answer"`   // of the probe for the view
+	Before   float64     `json:"before"`   // probe's probability of the true class, undisturbed
+	After    float64     `json:"after"`    // the same under the view
+	Original []byte      `json:"original"` // PNG; nil where the domain draws none
+	View     []byte      `json:"view"`     // PNG
+}
+
+// Finding is the result for one transformation and one of its terms.
+type Finding struct {
+	Transform string          `json:"transform"`
+	Parameter string          `json:"parameter"` // principal parameter and its unit
+	Term      contract.Term   `json:"term"`
+	Outcome   string          `json:"outcome"`
+	Why       string          `json:"why"`
+	Checks    []Check         `json:"checks"`
+	Probe     *ProbeFinding   `json:"probe,omitempty"`
+	Counter   *CounterExample `json:"counter,omitempty"`
+}
+
+// ProbeFinding is what the label-preservation probe saw.
+type ProbeFinding struct {
+	Trials  int              `json:"trials"`  // held-out samples that the probe answers rightly when undisturbed
+	Changed int              `json:"changed"` // of them, answered otherwise under the view
+	Rate    float64          `json:"rate"`
+	Lower   float64          `json:"lower"` // one-sided Clopper-Pearson bounds at Confidence
+	Upper   float64          `json:"upper"`
+	Limit   float64          `json:"limit"`
+	Safe    []contract.Range `json:"safe"` // parts of the range in which the rate stays at or below the limit
+	Bins    []Bin            `json:"bins"`
+}
+
+// Bin is the rate in one part of the parameter's range.
+type Bin struct {
+	Range   contract.Range `json:"range"`
+	Trials  int            `json:"trials"`
+	Changed int            `json:"changed"`
+}
+
+// Probe says how the probe was made.
+type Probe struct {
+	Labels   int     `json:"labels"`   // labels it trained and chose on; they count in no budget
+	Accuracy float64 `json:"accuracy"` // on the held-out samples, undisturbed
+	HeldOut  int     `json:"held_out"`
+	Skipped  string  `json:"skipped"` // why there is none
+}
+
+// Certificate is the result of the stage.
+type Certificate struct {
+	Confidence float64   `json:"confidence"`
+	Probe      Probe     `json:"probe"`
+	Findings   []Finding `json:"findings"`
+}
+
+// Violations lists the findings that violate their contract.
+func (c *Certificate) Violations() []Finding {
+	var out []Finding
+	for _, f := range c.Findings {
+		if f.Outcome == Violated {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Err is nil, or wraps ErrViolated and says which range would be safe.
+func (c *Certificate) Err() error {
+	v := c.Violations()
+	if len(v) == 0 {
+		return nil
+	}
+	var parts []string
+	for _, f := range v {
+		parts = append(parts, fmt.Sprintf("%s (%s, %s %s): %s", f.Transform, f.Term.Kind, f.Parameter, f.Term.Range, f.Why))
+	}
+	return fmt.Errorf("%w: %s", ErrViolated, strings.Join(parts, "; "))
+}
+
+// Config is what the stage needs.
+type Config struct {
+	Recipe   *recipe.Recipe
+	Engine   *engine.Engine
+	Samples  domain.Samples
+	Progress func(text string, done, total int) // may be nil
+}
+
+// Counts of samples for the exact checks.
+const (
+	exactSamples    = 64
+	strengthSamples = 128
+	bins            = 6
+	forwardChunk    = 512
+)
+
+type certifier struct {
+	Config
+	sampler domain.Sampler
+	in      domain.Field
+	a, b    domain.Array
+}
+
+// Run certifies the contracts of a recipe. The error is of the stage, not of a contract: see Err.
+func Run(ctx context.Context, cfg Config) (*Certificate, error) {
+	sampler, err := cfg.Samples.Views()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(string, int, int) {}
+	}
+	c := &certifier{Config: cfg, sampler: sampler, in: cfg.Samples.Input()}
+	c.a, c.b = domain.NewArray(c.in, 1), domain.NewArray(c.in, 1)
+	cert := &Certificate{Confidence: cfg.Recipe.Certify.Confidence}
+	ts := sampler.Transforms()
+	for i, t := range ts {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		cfg.Progress(t.Spec().Name, i, len(ts))
+		fs, err := c.exact(t)
+		if err != nil {
+			return nil, err
+		}
+		cert.Findings = append(cert.Findings, fs...)
+	}
+	if err := c.labels(ctx, cert); err != nil {
+		return nil, err
+	}
+	cfg.Progress("done", len(ts), len(ts))
+	return cert, nil
+}
+
+// sample picks sample number k of a fixed order of the training part.
+func (c *certifier) sample(k int) int {
+	n := c.Samples.Len(domain.Train)
+	return int(rng.New(c.Recipe.Seed, rng.Certify, uint64(k)).Uint64N(uint64(n)))
+}
+
+func named(s view.Spec, p view.Params) []Param {
+	var out []Param
+	for i := range min(p.N, len(s.Params)) {
+		out = append(out, Param{s.Params[i].Name, s.Params[i].Unit, p.V[i]})
+	}
+	return out
+}
+
+func label(s view.Spec) string {
+	p := s.Params[0]
+	if p.Unit == "" || p.Unit == p.Name {
+		return p.Name
+	}
+	return p.Name + " (" + p.Unit + ")"
+}
+
+// exact runs the checks that need no label, and returns one finding a term.
+func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
+	seed := c.Recipe.Seed
+	spec, decl := t.Spec(), t.Config()
+	var out []Finding
+	for _, term := range decl.Terms {
+		f := Finding{Transform: spec.Name, Parameter: label(spec), Term: term, Outcome: Kept}
+		add := func(ch Check) {
+			f.Checks = append(f.Checks, ch)
+			if !ch.Passed && !ch.Warn {
+				f.Outcome = Violated
+				f.Why = ch.Name + ": " + ch.Text
+			}
+		}
+		if term.Kind == contract.Protected {
+			ch, err := c.neverDrawn(t, term)
+			if err != nil {
+				return nil, err
+			}
+			add(ch)
+			if f.Why == "" {
+				f.Why = "never drawn"
+			}
+			out = append(out, f)
+			continue
+		}
+		var identity, blank, unstable, drawn, touched int
+		var worst *CounterExample
+		var change, peak float64
+		guard := c.guard()
+		for k := range exactSamples {
+			i := c.sample(k)
+			if err := c.Samples.Fill(&c.a, 0, domain.Train, i); err != nil {
+				return nil, err
+			}
+			p := t.AtValue(spec.Identity, seed, i)
+			if err := t.Fill(&c.b, 0, domain.Train, i, p); err != nil {
+				return nil, err
+			}
+			if !equal(c.a, c.b) {
+				identity++
+				worst = c.counter(t, domain.Train, i, p, 0)
+			}
+		}
+		ch := Check{Name: "identity", Passed: identity == 0, Value: float64(identity), Text: fmt.Sprintf("at %s %g, %d of %d samples changed", spec.Params[0].Name, spec.Identity, identity, exactSamples)}
+		if math.IsNaN(spec.Identity) {
+			ch.Passed, ch.Text = true, "has no identity"
+		}
+		add(ch)
+		for k := range strengthSamples {
+			i := c.sample(k)
+			p, ok := c.draw(t, term, uint64(k), i)
+			if !ok {
+				continue
+			}
+			drawn++
+			q, _ := c.draw(t, term, uint64(k), i)
+			if err := c.Samples.Fill(&c.a, 0, domain.Train, i); err != nil {
+				return nil, err
+			}
+			if err := t.Fill(&c.b, 0, domain.Train, i, p); err != nil {
+				return nil, err
+			}
+			once := clone(c.b)
+			if err := t.Fill(&c.b, 0, domain.Train, i, q); err != nil {
+				return nil, err
+			}
+			if p != q || !equal(once, c.b) {
+				unstable++
+			}
+			d := distance(c.a, once)
+			change += d
+			peak = max(peak, d)
+			if flat(once) && !flat(c.a) {
+				blank++
+			}
+			if !finite(once) {
+				add(Check{Name: "bounds", Text: fmt.Sprintf("sample %d has values that are not finite", i)})
+			}
+			if guard != nil {
+				if at := guard.Touched(&c.a, &once, 0); at != "" {
+					touched++
+					if worst == nil {
+						worst = c.counter(t, domain.Train, i, p, uint64(k))
+						f.Why = "changed " + at
+					}
+				}
+			}
+		}
+		if drawn == 0 {
+			add(Check{Name: "drawn", Warn: true, Text: fmt.Sprintf("no draw falls into %s", term.Range)})
+		} else {
+			add(Check{Name: "determinism", Passed: unstable == 0, Value: float64(unstable), Text: fmt.Sprintf("%d of %d views differ when drawn again", unstable, drawn)})
+			add(Check{Name: "bounds", Passed: true, Text: "values stay in the range of their type"})
+			mean := change / float64(drawn)
+			add(Check{Name: "strength", Passed: mean > 1e-4, Warn: true, Value: mean, Text: fmt.Sprintf("views differ by %.1f %% of the value range on average, %.1f %% at most", 100*mean, 100*peak)})
+			share := float64(blank) / float64(drawn)
+			add(Check{Name: "not blank", Passed: share <= 0.05, Warn: true, Value: share, Limit: 0.05, Text: fmt.Sprintf("%d of %d views show nothing", blank, drawn)})
+			if guard != nil {
+				add(Check{Name: "protected parts", Passed: touched == 0, Value: float64(touched), Text: fmt.Sprintf("%d of %d views change a protected part", touched, drawn)})
+			}
+		}
+		if f.Outcome == Violated {
+			f.Counter = worst
+		} else if f.Why == "" {
+			f.Why = "exact checks passed"
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// guard is the domain's knowledge of protected parts, or nil.
+func (c *certifier) guard() domain.Guard {
+	g, ok := c.Samples.(domain.Guard)
+	if !ok || !g.Guards() {
+		return nil
+	}
+	return g
+}
+
+// draw draws parameters in the range of a term: epoch counts up until one falls into it.
+func (c *certifier) draw(t domain.Transformation, term contract.Term, base uint64, i int) (view.Params, bool) {
+	terms := t.Config().Terms
+	for try := range uint64(64) {
+		p := t.Draw(c.Recipe.Seed, base<<8|try, i)
+		if !p.Applied {
+			continue
+		}
+		if at, ok := terms.At(p.V[0]); ok && at == term {
+			return p, true
+		}
+	}
+	return view.Params{}, false
+}
+
+// neverDrawn replays the draws of training samples and checks that none falls into a Protected range.
+func (c *certifier) neverDrawn(t domain.Transformation, term contract.Term) (Check, error) {
+	rec, ok := c.sampler.(domain.Recorder)
+	if !ok {
+		return Check{}, fmt.Errorf("certify: the sampler of domain %q records no draws, so the protected range of %s cannot be checked", c.Recipe.Domain, t.Spec().Name)
+	}
+	const replays = 500
+	bad, drawn := 0, 0
+	for k := range replays {
+		for _, d := range rec.Drawn(c.Recipe.Seed, uint64(k), c.sample(k)) {
+			if d.Transform != t.Spec().Name || !d.Params.Applied {
+				continue
+			}
+			drawn++
+			if at, ok := t.Config().Terms.At(d.Params.V[0]); ok && at.Kind == contract.Protected {
+				bad++
+			}
+		}
+	}
+	return Check{Name: "protected", Passed: bad == 0, Value: float64(bad), Text: fmt.Sprintf("%d of %d replayed draws fall into the protected range %s", bad, drawn, term.Range)}, nil
+}
+
+func (c *certifier) counter(t domain.Transformation, part domain.Part, i int, p view.Params, epoch uint64) *CounterExample {
+	ce := &CounterExample{Seed: c.Recipe.Seed, Epoch: epoch, Part: part, Sample: i, Params: named(t.Spec(), p)}
+	r, ok := c.Samples.(domain.Renderer)
+	if !ok {
+		return ce
+	}
+	a, b := domain.NewArray(c.in, 1), domain.NewArray(c.in, 1)
+	if c.Samples.Fill(&a, 0, part, i) != nil || t.Fill(&b, 0, part, i, p) != nil {
+		return ce
+	}
+	var w bytes.Buffer
+	if r.Render(&w, &a, 0, 112) == nil {
+		ce.Original = slices.Clone(w.Bytes())
+	}
+	w.Reset()
+	if r.Render(&w, &b, 0, 112) == nil {
+		ce.View = slices.Clone(w.Bytes())
+	}
+	return ce
+}
+
+func equal(a, b domain.Array) bool {
+	return bytes.Equal(a.U8, b.U8) && slices.Equal(a.U16, b.U16) && slices.Equal(a.I32, b.I32) && slices.Equal(a.F32, b.F32)
+}
+
+func clone(a domain.Array) domain.Array {
+	return domain.Array{U8: slices.Clone(a.U8), U16: slices.Clone(a.U16), I32: slices.Clone(a.I32), F32: slices.Clone(a.F32)}
+}
+
+// distance is the mean absolute difference as a share of the value range.
+func distance(a, b domain.Array) float64 {
+	var sum, scale float64
+	var n int
+	for i := range a.U8 {
+		sum += math.Abs(float64(a.U8[i]) - float64(b.U8[i]))
+	}
+	for i := range a.U16 {
+		sum += math.Abs(float64(a.U16[i]) - float64(b.U16[i]))
+	}
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for i := range a.F32 {
+		sum += math.Abs(float64(a.F32[i]) - float64(b.F32[i]))
+		lo, hi = min(lo, float64(a.F32[i])), max(hi, float64(a.F32[i]))
+	}
+	for i := range a.I32 {
+		if a.I32[i] != b.I32[i] {
+			sum++
+		}
+	}
+	switch {
+	case a.U8 != nil:
+		n, scale = len(a.U8), 255
+	case a.U16 != nil:
+		n, scale = len(a.U16), 65535
+	case a.F32 != nil:
+		n, scale = len(a.F32), max(hi-lo, 1e-9)
+	default:
+		n, scale = len(a.I32), 1
+	}
+	return sum / scale / float64(max(n, 1))
+}
+
+func flat(a domain.Array) bool {
+	return allSame(a.U8) && allSame(a.U16) && allSame(a.I32) && allSame(a.F32)
+}
+
+func allSame[T comparable](x []T) bool {
+	for _, v := range x {
+		if v != x[0] {
+			return false
+		}
+	}
+	return true
+}
+
+func finite(a domain.Array) bool {
+	for _, v := range a.F32 {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// trial is one held-out sample under one view.
+type trial struct {
+	sample int
+	epoch  uint64
+	p      view.Params
+	right  bool    // undisturbed
+	before float64 // probability of the true class
+	after  float64
+	answer int32
+}
+
+// labels trains the probe and measures how often its answer changes.
+func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
+	r := c.Recipe
+	val := c.Samples.Labels(domain.Val)
+	tr := c.Samples.Labels(domain.Train)
+	var rows []supervise.Row
+	for i, l := range tr {
+		if l >= 0 {
+			rows = append(rows, supervise.Row{Part: domain.Train, Index: i})
+		}
+	}
+	var held []int
+	for i, l := range val {
+		if l >= 0 {
+			held = append(held, i)
+		}
+	}
+	classes := c.Samples.Classes()
+	invariant := slices.ContainsFunc(cert.Findings, func(f Finding) bool { return f.Term.Kind == contract.Invariant })
+	switch {
+	case r.Certify.Probe == "off":
+		cert.Probe.Skipped = "certify.probe is off"
+	case !invariant:
+		cert.Probe.Skipped = "no transformation is declared Invariant"
+	case len(classes) < 2:
+		cert.Probe.Skipped = "the data has fewer than two classes with labels"
+	case len(rows) < 20 || len(held) < 20:
+		cert.Probe.Skipped = fmt.Sprintf("%d labelled training and %d labelled validation samples are too few, want 20 each", len(rows), len(held))
+	}
+	if cert.Probe.Skipped != "" {
+		return nil
+	}
+	tuneRows, chooseRows := metric.DrawBudget(labelsOf(rows, tr), r.Certify.Labels, r.Seed, 1<<32)
+	pick := func(ix []int) (out []supervise.Row) {
+		for _, i := range ix {
+			out = append(out, rows[i])
+		}
+		return out
+	}
+	cert.Probe.Labels = len(tuneRows) + len(chooseRows)
+	epochs := 40
+	tuner, err := supervise.New(c.Engine, c.Samples, supervise.Config{
+		Classes: len(classes), Batch: 64, Epochs: epochs, MaxSteps: 600, LR: 2e-3, WeightDecay: 1e-2, Seed: r.Seed ^ 0xce27,
+	})
+	if err != nil {
+		return err
+	}
+	defer tuner.Close()
+	ts := c.sampler.Transforms()
+	var inv []domain.Transformation
+	for _, t := range ts {
+		if t.Config().Terms.Has(contract.Invariant) {
+			inv = append(inv, t)
+		}
+	}
+	// Half of what the probe trains on are views, one transformation each: a probe that had never
+	// seen a crop would change its answer for want of practice, not because the meaning changed.
+	fill := func(dst *domain.Array, row int, epoch uint64, i int, at supervise.Row) error {
+		k := rng.New(r.Seed, rng.Certify, 7, epoch, uint64(i))
+		if t := inv[k.IntN(len(inv))]; k.IntN(2) == 1 {
+			terms := t.Config().Terms.Of(contract.Invariant)
+			if p, ok := c.draw(t, terms[k.IntN(len(terms))], 1<<20+epoch, at.Index); ok {
+				return t.Fill(dst, row, at.Part, at.Index, p)
+			}
+		}
+		return c.Samples.Fill(dst, row, at.Part, at.Index)
+	}
+	c.Progress("probe", 0, 1)
+	net, err := tuner.Tune(ctx, nil, pick(tuneRows), pick(chooseRows), func(s supervise.Row) int32 { return tr[s.Index] }, 0, fill)
+	if err != nil {
+		return fmt.Errorf("certify: probe: %w", err)
+	}
+	order := rng.New(r.Seed, rng.Certify, 3).Perm(len(held))
+	held = held[:len(held):len(held)]
+	use := make([]int, 0, min(len(held), r.Certify.Samples))
+	for _, k := range order[:min(len(order), r.Certify.Samples)] {
+		use = append(use, held[k])
+	}
+	logits, err := tuner.Predict(net, len(use), func(dst *domain.Array, row, i int) error {
+		return c.Samples.Fill(dst, row, domain.Val, use[i])
+	})
+	if err != nil {
+		return err
+	}
+	right := make([]bool, len(use))
+	before := make([]float64, len(use))
+	hits := 0
+	for i, a := range supervise.Argmax(logits, len(classes)) {
+		right[i] = a == val[use[i]]
+		before[i] = probability(logits[i*len(classes):(i+1)*len(classes)], val[use[i]])
+		if right[i] {
+			hits++
+		}
+	}
+	cert.Probe.HeldOut, cert.Probe.Accuracy = len(use), float64(hits)/float64(len(use))
+
+	for k := range cert.Findings {
+		f := &cert.Findings[k]
+		if f.Term.Kind != contract.Invariant {
+			continue
+		}
+		t := ts[slices.IndexFunc(ts, func(t domain.Transformation) bool {
+			return t.Spec().Name == f.Transform && slices.Contains(t.Config().Terms, f.Term)
+		})]
+		c.Progress("probe: "+f.Transform, k, len(cert.Findings))
+		var trials []trial
+		for i, s := range use {
+			if p, ok := c.draw(t, f.Term, 1<<30, s); ok {
+				trials = append(trials, trial{sample: s, epoch: 1 << 30, p: p, right: right[i], before: before[i]})
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		logits, err := tuner.Predict(net, len(trials), func(dst *domain.Array, row, i int) error {
+			return t.Fill(dst, row, domain.Val, trials[i].sample, trials[i].p)
+		})
+		if err != nil {
+			return err
+		}
+		for i, a := range supervise.Argmax(logits, len(classes)) {
+			trials[i].answer = a
+			trials[i].after = probability(logits[i*len(classes):(i+1)*len(classes)], val[trials[i].sample])
+		}
+		if err := c.judge(f, t, trials, val, classes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func labelsOf(rows []supervise.Row, labels []int32) []int32 {
+	out := make([]int32, len(rows))
+	for i, r := range rows {
+		out[i] = labels[r.Index]
+	}
+	return out
+}
+
+func probability(logits []float32, class int32) float64 {
+	top := float64(slices.Max(logits))
+	var sum float64
+	for _, v := range logits {
+		sum += math.Exp(float64(v) - top)
+	}
+	return math.Exp(float64(logits[class])-top) / sum
+}
+
+// judge decides a term from its trials.
+func (c *certifier) judge(f *Finding, t domain.Transformation, trials []trial, val []int32, classes []string) error {
+	r := c.Recipe.Certify
+	pf := &ProbeFinding{Limit: r.MaxChange}
+	var worst *trial
+	changed := func(x *trial) bool { return x.right && x.answer != val[x.sample] }
+	for i := range trials {
+		x := &trials[i]
+		if !x.right {
+			continue
+		}
+		pf.Trials++
+		if changed(x) {
+			pf.Changed++
+		}
+		if worst == nil || x.before-x.after > worst.before-worst.after {
+			worst = x
+		}
+	}
+	if pf.Trials == 0 {
+		f.Why = "the probe answers no held-out sample rightly, so nothing can be said of labels"
+		if f.Outcome == Kept {
+			f.Outcome = NotShown
+		}
+		return nil
+	}
+	pf.Rate = float64(pf.Changed) / float64(pf.Trials)
+	var err error
+	if pf.Lower, err = metric.ClopperPearsonLower(pf.Changed, pf.Trials, r.Confidence); err != nil {
+		return err
+	}
+	if pf.Upper, err = metric.ClopperPearsonUpper(pf.Changed, pf.Trials, r.Confidence); err != nil {
+		return err
+	}
+	pf.Bins = c.binned(t.Spec(), f.Term.Range, trials, changed)
+	pf.Safe = safe(pf.Bins, r.MaxChange, t.Spec().Identity)
+	f.Probe = pf
+	if f.Outcome == Violated { // an exact check has failed already
+		return nil
+	}
+	f.Counter = c.counter(t, domain.Val, worst.sample, worst.p, worst.epoch)
+	f.Counter.Label, f.Counter.Answer = classes[val[worst.sample]], classes[worst.answer]
+	f.Counter.Before, f.Counter.After = worst.before, worst.after
+	rate := fmt.Sprintf("the probe's answer changes in %d of %d held-out samples (%.1f %%, bound %.1f..%.1f %%, limit %.0f %%)", pf.Changed, pf.Trials, 100*pf.Rate, 100*pf.Lower, 100*pf.Upper, 100*pf.Limit)
+	switch {
+	case pf.Lower > pf.Limit:
+		f.Outcome = Violated
+		f.Why = rate + "; " + safeText(t.Spec(), pf.Safe)
+	case pf.Upper <= pf.Limit:
+		f.Why = rate
+	default:
+		f.Outcome = NotShown
+		f.Why = rate
+	}
+	return nil
+}
+
+func safeText(s view.Spec, safe []contract.Range) string {
+	if len(safe) == 0 {
+		return fmt.Sprintf("no range of %s is safe", s.Params[0].Name)
+	}
+	var parts []string
+	for _, r := range safe {
+		parts = append(parts, r.String())
+	}
+	return fmt.Sprintf("safe would be %s: %s", s.Params[0].Name, strings.Join(parts, ", "))
+}
+
+// binned splits the range into equal parts, or single values for whole-number parameters.
+func (c *certifier) binned(s view.Spec, r contract.Range, trials []trial, changed func(*trial) bool) []Bin {
+	var out []Bin
+	if s.Params[0].Integer && r.Width() < 64 {
+		for v := math.Ceil(r.From); v <= r.To; v++ {
+			out = append(out, Bin{Range: contract.Range{From: v, To: v}})
+		}
+	} else {
+		for k := range bins {
+			out = append(out, Bin{Range: contract.Range{From: r.Lerp(float64(k) / bins), To: r.Lerp(float64(k+1) / bins)}})
+		}
+	}
+	for i := range trials {
+		if x := &trials[i]; x.right {
+			for k := range out {
+				if out[k].Range.Contains(x.p.V[0]) {
+					out[k].Trials++
+					if changed(x) {
+						out[k].Changed++
+					}
+					break
+				}
+			}
+		}
+	}
+	return out
+}
+
+// safe joins the parts whose rate stays at or below the limit: outwards from the identity
+// where the parameter has one in the range, else any.
+func safe(parts []Bin, limit, identity float64) []contract.Range {
+	good := func(b Bin) bool { return b.Trials > 0 && float64(b.Changed) <= limit*float64(b.Trials) }
+	var out []contract.Range
+	for _, b := range parts {
+		if !good(b) {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].To == b.Range.From {
+			out[n-1].To = b.Range.To
+		} else {
+			out = append(out, b.Range)
+		}
+	}
+	for _, r := range out {
+		if r.Contains(identity) { // the part that holds the identity is the one to recommend
+			return []contract.Range{r}
+		}
+	}
+	return out
+}

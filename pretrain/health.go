@@ -1,0 +1,190 @@
+package pretrain
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/selfsame-ml/selfsame/contract"
+	"github.com/selfsame-ml/selfsame/domain"
+	"github.com/selfsame-ml/selfsame/internal/rng"
+	"github.com/selfsame-ml/selfsame/metric"
+	"github.com/selfsame-ml/selfsame/objective"
+	"github.com/selfsame-ml/selfsame/train"
+)
+
+// Health is one look at the encoder while it trains.
+type Health struct {
+	Step          int      `json:"step"`
+	Epoch         float64  `json:"epoch"`
+	EffectiveRank float64  `json:"effective_rank"` // exp of the entropy of the singular values (Roy & Vetterli 2007), 1..Dim
+	Dim           int      `json:"dim"`
+	Spread        float64  `json:"spread"`     // standard deviation of the normalised features times sqrt(dim): 1 well spread, 0 collapsed
+	Alignment     *float64 `json:"alignment"`  // mean squared distance of two views (Wang & Isola 2020); nil without an Invariant stream
+	Uniformity    float64  `json:"uniformity"` // log mean exp(-2 d^2) (Wang & Isola 2020): 0 collapsed, lower is better
+	KNN           *float64 `json:"knn"`        // accuracy inside the validation part, labels of that part only; nil without labels
+	Verdict       string   `json:"verdict"`    // "healthy", "at risk", "collapsed"
+	Why           string   `json:"why"`
+}
+
+// The words of a health verdict.
+const (
+	Healthy   = "healthy"
+	AtRisk    = "at risk"
+	Collapsed = "collapsed"
+)
+
+// judge names the state: collapse as objective.Health does, and, after the first look, a fall to a
+// fraction of the untrained encoder's values as a risk.
+func (h *Health) judge(m objective.Health, first *Health) {
+	switch word := m.Verdict(); {
+	case word != objective.Healthy:
+		h.Verdict, h.Why = Collapsed, m.String()
+	case first != nil && h.Spread < first.Spread/4:
+		h.Verdict, h.Why = AtRisk, fmt.Sprintf("spread fell from %.3f to %.3f", first.Spread, h.Spread)
+	case first != nil && h.EffectiveRank < first.EffectiveRank/2:
+		h.Verdict, h.Why = AtRisk, fmt.Sprintf("effective rank fell from %.1f to %.1f", first.EffectiveRank, h.EffectiveRank)
+	default:
+		h.Verdict, h.Why = Healthy, fmt.Sprintf("effective rank %.1f of %d, spread %.2f", h.EffectiveRank, h.Dim, h.Spread)
+	}
+}
+
+// How many samples a look takes.
+const (
+	watchRows  = 250
+	watchVal   = 1000
+	watchPairs = 500
+)
+
+// watch computes Health values with the current weights of a step.
+type watch struct {
+	cfg     Config
+	forward *train.Forward
+	dim     int
+	val     []int // rows of the validation part (the training part where there is none)
+	part    domain.Part
+	labels  []int32 // of val, or nil
+	views   func(dst *domain.Array, row, i, v int) error
+	nPairs  int
+	first   *Health
+}
+
+func newWatch(cfg Config, m *Model, sampler domain.Sampler) (*watch, error) {
+	w := &watch{cfg: cfg, dim: m.Encoder.Dim(), part: domain.Val}
+	if cfg.Samples.Len(domain.Val) == 0 {
+		w.part = domain.Train
+	}
+	n := cfg.Samples.Len(w.part)
+	w.val = rng.New(cfg.Recipe.Seed, rng.Probe, 1).Perm(n)[:min(n, watchVal)]
+	if l := cfg.Samples.Labels(w.part); l != nil && w.part == domain.Val { // training labels are never read here
+		for _, i := range w.val {
+			w.labels = append(w.labels, l[i])
+		}
+	}
+	input := cfg.Samples.Input()
+	var err error
+	w.forward, err = train.NewForward(cfg.Engine, "health", []domain.Field{input}, watchRows, encodeInput(m.Encoder, input.Name))
+	if err != nil {
+		return nil, err
+	}
+	return w, w.drawPairs(m, sampler)
+}
+
+// drawPairs keeps two views of some training samples, as the Invariant stream gives them in epoch 0.
+func (w *watch) drawPairs(m *Model, sampler domain.Sampler) error {
+	var st *domain.Stream
+	for i := range m.Streams {
+		if m.Streams[i].Kind == contract.Invariant {
+			st = &m.Streams[i]
+		}
+	}
+	if st == nil {
+		return nil
+	}
+	fields := sampler.Fields()
+	at := slices.IndexFunc(fields, func(f domain.Field) bool { return f.Name == st.Input })
+	if at < 0 {
+		return fmt.Errorf("pretrain: stream %q names no field %q", st.Name, st.Input)
+	}
+	dst := make([]domain.Array, len(fields))
+	for i, f := range fields {
+		dst[i] = domain.NewArray(f, 1)
+	}
+	w.nPairs = min(w.cfg.Samples.Len(domain.Train), watchPairs)
+	one := domain.Field{DType: fields[at].DType, Dims: fields[at].Dims[1:]} // a view
+	store := domain.NewArray(one, w.nPairs*st.Views)
+	scratch := sampler.NewScratch()
+	for i := range w.nPairs {
+		if err := sampler.Fill(dst, 0, w.cfg.Recipe.Seed, 0, i, scratch); err != nil {
+			return err
+		}
+		for v := range st.Views {
+			domain.CopyRow(one, &store, i*st.Views+v, &dst[at], v)
+		}
+	}
+	w.views = func(d *domain.Array, row, i, v int) error {
+		domain.CopyRow(one, d, row, &store, i*st.Views+v)
+		return nil
+	}
+	return nil
+}
+
+// embed returns n rows of features, flat.
+func (w *watch) embed(n int, fill func(dst *domain.Array, row, i int) error) ([]float32, error) {
+	out := make([]float32, n*w.dim)
+	err := w.forward.All(n, func(dst []domain.Array, row, i int) error { return fill(&dst[0], row, i) },
+		func(i int, o [][]float32) error { copy(out[i*w.dim:(i+1)*w.dim], o[0]); return nil })
+	return out, err
+}
+
+func (w *watch) check(s *train.Step, perEpoch int) (Health, error) {
+	h := Health{Step: s.Steps(), Epoch: float64(s.Steps()) / float64(perEpoch), Dim: w.dim}
+	if err := w.forward.BindStep(s); err != nil {
+		return h, err
+	}
+	x, err := w.embed(len(w.val), func(dst *domain.Array, row, i int) error {
+		return w.cfg.Samples.Fill(dst, row, w.part, w.val[i])
+	})
+	if err != nil {
+		return h, err
+	}
+	m, err := objective.Measure(x, nil, w.dim)
+	if err != nil {
+		return h, err
+	}
+	h.EffectiveRank, h.Spread, h.Uniformity = m.EffectiveRank, m.Spread, m.Uniformity
+	if w.views != nil {
+		var ab [2][]float32
+		for v := range ab {
+			if ab[v], err = w.embed(w.nPairs, func(dst *domain.Array, row, i int) error { return w.views(dst, row, i, v) }); err != nil {
+				return h, err
+			}
+		}
+		a, err := objective.Alignment(ab[0], ab[1], w.dim)
+		if err != nil {
+			return h, err
+		}
+		h.Alignment = &a
+	}
+	if w.labels != nil {
+		// One half answers for the other: labels of the validation part only.
+		half := len(w.val) / 2
+		if half > 0 {
+			pred, err := metric.KNN{K: 20}.Predict(x[:half*w.dim], w.labels[:half], x[half*w.dim:], w.dim)
+			if err != nil {
+				return h, err
+			}
+			acc, err := metric.Accuracy(pred, w.labels[half:])
+			if err != nil {
+				return h, err
+			}
+			h.KNN = &acc
+		}
+	}
+	h.judge(m, w.first)
+	if w.first == nil {
+		w.first = &h
+	}
+	return h, nil
+}
+
+func (w *watch) close() { w.forward.Close() }
