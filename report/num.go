@@ -1,0 +1,165 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Num is a float64 whose JSON is valid when it is not finite: NaN and the
+// infinities are the strings "NaN", "Infinity" and "-Infinity".
+type Num float64
+
+// N returns a pointer to a Num, for optional fields.
+func N(v float64) *Num { n := Num(v); return &n }
+
+func (n Num) finite() bool { return !math.IsNaN(float64(n)) && !math.IsInf(float64(n), 0) }
+
+// MarshalJSON writes a number, or a string where n is not finite.
+func (n Num) MarshalJSON() ([]byte, error) {
+	switch f := float64(n); {
+	case math.IsNaN(f):
+		return []byte(`"NaN"`), nil
+	case math.IsInf(f, 1):
+		return []byte(`"Infinity"`), nil
+	case math.IsInf(f, -1):
+		return []byte(`"-Infinity"`), nil
+	default:
+		return json.Marshal(f)
+	}
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (n *Num) UnmarshalJSON(b []byte) error {
+	switch s := string(b); s {
+	case "null":
+		return nil
+	case `"NaN"`:
+		*n = Num(math.NaN())
+	case `"Infinity"`:
+		*n = Num(math.Inf(1))
+	case `"-Infinity"`:
+		*n = Num(math.Inf(-1))
+	default:
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return fmt.Errorf("report: %q is not a number", s)
+		}
+		*n = Num(f)
+	}
+	return nil
+}
+
+// notFinite is what people read in place of NaN and the infinities.
+const notFinite = "not finite"
+
+const minus = "\u2212"
+
+// fixed prints v with a number of decimals.
+func fixed(v Num, decimals int) string {
+	if !v.finite() {
+		return notFinite
+	}
+	s := strconv.FormatFloat(float64(v), 'f', decimals, 64)
+	if strings.Trim(s, "-0.") == "" { // no "-0.000"
+		s = strings.TrimPrefix(s, "-")
+	}
+	return strings.Replace(s, "-", minus, 1)
+}
+
+// signed is fixed with a plus sign for what is above zero.
+func signed(v Num, decimals int) string {
+	s := fixed(v, decimals)
+	if v.finite() && v > 0 && strings.Trim(s, "0.") != "" {
+		return "+" + s
+	}
+	return s
+}
+
+// short prints v with about four significant digits, for values of unknown size.
+func short(v Num) string {
+	if !v.finite() {
+		return notFinite
+	}
+	f := float64(v)
+	a := math.Abs(f)
+	var s string
+	switch {
+	case f == math.Trunc(f) && a < 1e7:
+		return strings.Replace(thousands(int(f)), "-", minus, 1)
+	case a >= 1000 && a < 1e7:
+		return strings.Replace(thousands(int(math.Round(f))), "-", minus, 1)
+	case a < 1e-3 || a >= 1e7:
+		s = strconv.FormatFloat(f, 'e', 2, 64)
+	default:
+		s = strconv.FormatFloat(f, 'g', 4, 64)
+	}
+	return strings.ReplaceAll(s, "-", minus)
+}
+
+// pvalue prints a p-value; below 0.001 only that it is below.
+func pvalue(v Num) string {
+	if v.finite() && v < 0.001 {
+		return "< 0.001"
+	}
+	return fixed(v, 3)
+}
+
+// percent prints a fraction as a percentage without needless zeros.
+func percent(v Num) string {
+	if !v.finite() {
+		return notFinite
+	}
+	return strconv.FormatFloat(math.Round(float64(v)*1e4)/100, 'g', -1, 64) + "\u00a0%"
+}
+
+// times prints a multiplier.
+func times(v Num) string {
+	switch {
+	case !v.finite():
+		return notFinite
+	case math.Abs(float64(v)) >= 100:
+		return short(Num(math.Round(float64(v)))) + "\u00a0×"
+	case math.Abs(float64(v)) >= 10:
+		return fixed(v, 1) + "\u00a0×"
+	default:
+		return fixed(v, 2) + "\u00a0×"
+	}
+}
+
+// thousands prints an integer with commas.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	neg := strings.HasPrefix(s, "-")
+	s = strings.TrimPrefix(s, "-")
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	if neg {
+		return "-" + s
+	}
+	return s
+}
+
+// seconds prints a duration as people say it.
+func seconds(v Num) string {
+	if !v.finite() || v < 0 {
+		return notFinite
+	}
+	if v < 9.95 {
+		return strconv.FormatFloat(float64(v), 'f', 1, 64) + "\u00a0s"
+	}
+	d := time.Duration(math.Round(float64(v))) * time.Second
+	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
+	switch {
+	case h > 0:
+		return fmt.Sprintf("%d\u00a0h %d\u00a0min", h, m)
+	case m > 0:
+		return fmt.Sprintf("%d\u00a0min %d\u00a0s", m, s)
+	default:
+		return fmt.Sprintf("%d\u00a0s", s)
+	}
+}

@@ -1,0 +1,188 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Text writes the closing summary for a terminal: verdict, means with their
+// spread, audit and paths, in lines of at most width columns (80 if 0; never
+// less than 40, paths excepted).
+func Text(w io.Writer, r *Report, width int) error {
+	c, err := complete(r)
+	if err != nil {
+		return err
+	}
+	if width <= 0 {
+		width = 80
+	}
+	t := &texter{width: max(width, 40)}
+	p := &page{Report: c}
+
+	t.line("VERDICT: " + strings.ToUpper(c.outcome()))
+	t.wrap("", c.headline().String())
+	if s := p.worth(); s != nil {
+		t.wrap("", s.String())
+	}
+	if s := p.basis(); s != nil {
+		t.wrap("", s.String())
+	}
+	for _, k := range p.metrics() {
+		m := c.metricInfo(k.task, k.metric)
+		var methods []string
+		for _, name := range c.methods() {
+			for _, s := range c.Summary {
+				if s.Task == k.task && s.Metric == k.metric && s.Method == name {
+					methods = append(methods, name)
+					break
+				}
+			}
+		}
+		var budgets []int
+		for _, s := range c.Summary {
+			if s.Task == k.task && s.Metric == k.metric && !slices.Contains(budgets, s.Budget) {
+				budgets = append(budgets, s.Budget)
+			}
+		}
+		slices.Sort(budgets)
+		title := capital(m.Label) + m.unit() + ", mean ± standard deviation over draws"
+		const cell = 17
+		per := max(1, (t.width-13)/cell)
+		for len(methods) > 0 {
+			part := methods[:min(per, len(methods))]
+			methods = methods[len(part):]
+			t.blank()
+			t.wrap("", title)
+			line := pad("labels", 13, true)
+			for _, name := range part {
+				line += pad(clip(flat(methodLabel(name)), cell-1), cell, true)
+			}
+			t.line(line)
+			for _, b := range budgets {
+				label := thousands(b)
+				if p.isAll(b) {
+					label = "all, " + label
+				}
+				line, any := pad(label, 13, true), false
+				for _, name := range part {
+					text := "-"
+					if s := p.find(k.task, k.metric, name, b); s != nil {
+						any = true
+						text = m.score(s.Mean)
+						if s.Spread != nil {
+							text += " ± " + m.score(*s.Spread)
+						}
+					}
+					line += pad(clip(text, cell-1), cell, true)
+				}
+				if any {
+					t.line(line)
+				}
+			}
+		}
+	}
+	if len(c.Audit.Rows) > 0 {
+		t.blank()
+		t.line("Audit: is the contract kept on held-out data?")
+		for _, a := range c.Audit.Rows {
+			text := fmt.Sprintf("%s %s %s: %s %s", a.Kind, a.Transformation, rangeOf(a.From, a.To, a.Unit), a.Measure, short(a.Value))
+			if a.Reference != nil {
+				text += ", untrained " + short(*a.Reference)
+			}
+			t.wrap(pad(sign(a.Verdict)+" "+a.Verdict, 13, false), text)
+		}
+	} else if c.Contract != nil {
+		t.blank()
+		t.wrap("", "Audit: "+p.Reason(SectionAudit))
+	}
+	for _, a := range c.Audit.Checks {
+		if !a.Pass {
+			t.wrap("✗ FAILED     ", "check of the measurement: "+a.Name+" "+a.Detail)
+		}
+	}
+	if c.Health.Verdict != "" && c.Health.Verdict != Healthy {
+		t.blank()
+		t.wrap("", "Health: "+c.Health.Verdict+". "+c.Health.Text)
+	}
+	if len(c.Files) > 0 {
+		t.blank()
+		n := 0
+		for _, f := range c.Files {
+			n = max(n, min(utf8.RuneCountInString(f.Path), t.width/2))
+		}
+		for _, f := range c.Files {
+			if line := pad(f.Path, n+2, false) + flat(f.What); utf8.RuneCountInString(line) <= t.width {
+				t.line(line)
+			} else { // a path is never cut: people copy it
+				t.line(f.Path)
+			}
+		}
+	}
+	if _, err := io.WriteString(w, t.b.String()); err != nil {
+		return fmt.Errorf("report: summary: %w", err)
+	}
+	return nil
+}
+
+type texter struct {
+	b     strings.Builder
+	width int
+}
+
+func (t *texter) blank() { t.b.WriteByte('\n') }
+
+func (t *texter) line(s string) { t.b.WriteString(strings.TrimRight(flat(s), " ") + "\n") }
+
+// wrap writes words after a prefix; further lines are indented by its width.
+func (t *texter) wrap(prefix, s string) {
+	indent := strings.Repeat(" ", utf8.RuneCountInString(prefix))
+	line, used := prefix, 0
+	limit := t.width - len(indent)
+	for _, word := range strings.Fields(flat(s)) {
+		for utf8.RuneCountInString(word) > limit { // a name without spaces
+			if used > 0 {
+				t.line(line)
+				line, used = indent, 0
+			}
+			r := []rune(word)
+			t.line(line + string(r[:limit]))
+			line, word = indent, string(r[limit:])
+		}
+		n := utf8.RuneCountInString(word)
+		switch {
+		case used == 0:
+			line, used = line+word, n
+		case used+1+n <= limit:
+			line, used = line+" "+word, used+1+n
+		default:
+			t.line(line)
+			line, used = indent+word, n
+		}
+	}
+	t.line(line)
+}
+
+// flat makes one line of a string.
+func flat(s string) string {
+	return strings.Map(func(c rune) rune {
+		switch c {
+		case '\n', '\t', '\r', '\u2028', '\u2029', '\u00a0', '\u2009':
+			return ' '
+		}
+		return c
+	}, s)
+}
+
+func pad(s string, n int, right bool) string {
+	k := n - utf8.RuneCountInString(s)
+	if k <= 0 {
+		return s
+	}
+	if right {
+		return strings.Repeat(" ", k) + s
+	}
+	return s + strings.Repeat(" ", k)
+}
