@@ -93,5 +93,5 @@ func useCommands(a *app) []*cobra.Command {
 }
 
 func setCommands(a *app) []*cobra.Command {
-	return []*cobra.Command{dataCommand(a), engineCommand(a), versionCommand(a)}
+	return []*cobra.Command{recipeCommand(a), dataCommand(a), engineCommand(a), versionCommand(a)}
 }

@@ -2,12 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/domain/image"
 	"github.com/selfsame-ml/selfsame/engine"
 	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/store"
+	"github.com/selfsame-ml/selfsame/view"
 )
 
 // roomCode maps the typed errors of the rooms to exit codes; exitCode asks it last.
@@ -51,4 +54,12 @@ func roomHints(err error) (out []string) {
 		out = append(out, "wait for the other process, or name another directory with --out")
 	}
 	return out
+}
+
+// specsOf lists the transformations of a domain.
+func specsOf(domain string) ([]view.Spec, error) {
+	if domain == "image" {
+		return image.Specs(), nil
+	}
+	return nil, fmt.Errorf("unknown domain %q (known: image)", domain)
 }

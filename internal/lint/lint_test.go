@@ -126,6 +126,7 @@ var arrows = []arrow{
 	{"audit", stageMay},
 	{"adapt", stageMay},
 	{"baseline", stageMay},
+	{"supervise", stageMay}, // fine-tuning, which adapt measures with and certify probes with
 	{"report", append(slices.Clone(stageMay), "certify", "audit", "adapt", "pretrain")},
 	{".", nothingBut("cmd", "serve")},
 	{"serve", nothingBut("cmd", "serve")},
@@ -134,7 +135,7 @@ var arrows = []arrow{
 }
 
 // stageMay: a stage knows domains through the interface in domain only.
-var stageMay = []string{"contract", "view", "recipe", "domain", "engine", "nn", "objective", "optim", "train", "metric", "store", "dataset", "baseline"}
+var stageMay = []string{"contract", "view", "recipe", "domain", "engine", "nn", "objective", "optim", "train", "metric", "store", "dataset", "baseline", "supervise"}
 
 // nothingBut allows every room but those named.
 func nothingBut(rooms ...string) []string {
