@@ -276,13 +276,14 @@ func (s *Sampler) streamCards(p *page, samples []int, seed uint64, w *workspace)
 				}
 			case contract.Equivariant:
 				c.Title = st.Name + ": predict what was drawn"
-				c.Text = "The other Invariant transformations come first, less those of the same kind; the last step is the one whose parameter is the target."
+				c.Text = "The other Invariant transformations come first, less those that could hide the answer; then this one, whose drawn parameter is the target."
 				head("input and target")
 				if st.Classes > 0 {
-					add(st.input, 0, s.shape, fmt.Sprintf("class %d of %d", dst[st.target].I32[0], st.Classes))
+					add(st.input, 0, s.shape, fmt.Sprintf("%s %d", w.pipe.Steps[st.step].Transform.Spec().Params[0].Name, dst[st.target].I32[0]))
 				} else {
 					v := float64(dst[st.target].F32[0])
-					add(st.input, 0, s.shape, fmt.Sprintf("%s (target %s)", number(math.Round((v*st.half+st.mid)*100)/100), number(math.Round(v*100)/100)))
+					ps := w.pipe.Steps[st.step].Transform.Spec().Params[0]
+					add(st.input, 0, s.shape, fmt.Sprintf("%s %s%s (target %s)", ps.Name, number(math.Round((v*st.half+st.mid)*10)/10), unitSigns[ps.Unit], number(math.Round(v*100)/100)))
 				}
 			case contract.Restorable:
 				c.Title = st.Name + ": restore what was removed"
@@ -300,8 +301,14 @@ func (s *Sampler) streamCards(p *page, samples []int, seed uint64, w *workspace)
 				return failed
 			}
 			c.Rows = append(c.Rows, row)
-			c.Columns = len(c.Heads)
 		}
+	}
+	for k := range cards { // few columns: two samples side by side
+		c := &cards[k]
+		if len(c.Heads) <= 3 && len(c.Rows) > 1 {
+			c.Heads = append(c.Heads, c.Heads...)
+		}
+		c.Columns = len(c.Heads)
 	}
 	p.Streams = cards
 	return nil

@@ -14,6 +14,14 @@ import (
 func drawCrop(t *Transform, r *rand.Rand, p *view.Params) bool {
 	lo, hi := math.Log(t.ranges[1].From), math.Log(t.ranges[1].To)
 	p.V[1] = math.Exp(lo + r.Float64()*(hi-lo))
+	if p.V[0] == 1 { // the whole picture, though on small ones another crop rounds to that area
+		p.V[1] = float64(t.w) / float64(t.h)
+		push(p, 0)
+		push(p, 0)
+		push(p, float64(t.w))
+		push(p, float64(t.h))
+		return true
+	}
 	area := float64(t.w*t.h) * p.V[0]
 	w, h := int(math.RoundToEven(math.Sqrt(area*p.V[1]))), int(math.RoundToEven(math.Sqrt(area/p.V[1])))
 	if w >= 1 && w <= t.w && h >= 1 && h <= t.h {
