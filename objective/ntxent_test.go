@@ -46,6 +46,7 @@ func TestNTXent(t *testing.T) {
 		{"two views", 4, 2, 5, 0.5},
 		{"cold", 3, 2, 4, 0.05},
 		{"three views", 3, 3, 4, 0.2},
+		{"batch of one", 1, 2, 4, 0.5},
 		{"batch of one, three views", 1, 3, 4, 0.5},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -132,16 +132,17 @@ func (s *stepper) step(t *testing.T, g [][]float32, lr float64, step int) {
 }
 
 var all = map[string]Config{
-	"sgd":                {Name: SGD},
-	"sgd decayed":        {Name: SGD, WeightDecay: 0.1},
-	"sgd momentum":       {Name: SGD, Momentum: 0.9, WeightDecay: 0.05},
-	"sgd as the peer":    {Name: SGD, Momentum: 0.9, WeightDecay: 0.05, DecayAll: true},
-	"sgd nesterov":       {Name: SGD, Momentum: 0.8, Nesterov: true, WeightDecay: 0.05},
-	"adam":               {Name: Adam, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1},
-	"adam without betas": {Name: Adam, Eps: 1e-3},
-	"adamw":              {Name: AdamW, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1},
-	"adamw decays all":   {Name: AdamW, Beta1: 0.8, Beta2: 0.95, Eps: 1e-6, WeightDecay: 0.1, DecayAll: true},
-	"lars":               {Name: LARS, Momentum: 0.9, Trust: 0.02, WeightDecay: 0.1},
+	"sgd":                      {Name: SGD},
+	"sgd decayed":              {Name: SGD, WeightDecay: 0.1},
+	"sgd momentum":             {Name: SGD, Momentum: 0.9, WeightDecay: 0.05},
+	"sgd as the peer":          {Name: SGD, Momentum: 0.9, WeightDecay: 0.05, DecayAll: true},
+	"sgd nesterov":             {Name: SGD, Momentum: 0.8, Nesterov: true, WeightDecay: 0.05},
+	"adam":                     {Name: Adam, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1},
+	"adam without betas":       {Name: Adam, Eps: 1e-3},
+	"adamw":                    {Name: AdamW, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1},
+	"adamw decays all":         {Name: AdamW, Beta1: 0.8, Beta2: 0.95, Eps: 1e-6, WeightDecay: 0.1, DecayAll: true},
+	"lars":                     {Name: LARS, Momentum: 0.9, Trust: 0.02, WeightDecay: 0.1},
+	"lars, asked to decay all": {Name: LARS, Momentum: 0.9, Trust: 0.5, WeightDecay: 0.1, DecayAll: true},
 }
 
 func TestUpdateMatchesReference(t *testing.T) {
