@@ -44,8 +44,9 @@ type Judgement struct {
 // true null in 0.048 of cases for normal differences, 0.03 for heavy tails, 0.06
 // for flat (uniform) ones; three draws in up to 0.08. Prefer five or more.
 //
-// Its statement is about further draws scored on these test items. Where the
-// correctness of each item is at hand use [VerdictItems], whose interval holds
+// Its statement is about further draws scored on these test items; where all draws
+// start from one pretrained encoder, about that encoder and not about pretraining
+// again. Where the correctness of each item is at hand use [VerdictItems], whose interval holds
 // for further test items too. One draw gives NoDifference with p = 1. Equal
 // differences in all draws have no spread; then the sign-flip p decides.
 func Verdict(ssl, scratch []float64, alpha float64) (Judgement, error) {
