@@ -16,8 +16,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 
+	"github.com/selfsame-ml/selfsame/certify"
 	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/engine"
+	"github.com/selfsame-ml/selfsame/pretrain"
 	"github.com/selfsame-ml/selfsame/recipe"
+	"github.com/selfsame-ml/selfsame/store"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"selfsame": main}) }
@@ -72,6 +76,11 @@ func TestExitCodes(t *testing.T) {
 		"absent data":  {&dataset.Error{Path: "x", Err: dataset.ErrAbsent}, 3},
 		"data missing": {&dataset.Error{Path: "x", Err: &fs.PathError{Op: "open", Path: "x", Err: fs.ErrNotExist}}, 3},
 		"fetch":        {&dataset.FetchError{Name: "x", Err: errors.New("no network")}, 1},
+		"contract":     {fmt.Errorf("run: %w", fmt.Errorf("%w: rotate", certify.ErrViolated)), 4},
+		"pretrain":     {fmt.Errorf("%w at step 3 of 9", pretrain.ErrInterrupted), 130},
+		"no engine":    {fmt.Errorf("%w: xla", engine.ErrUnavailable), 1},
+		"changed":      {fmt.Errorf("%w", store.ErrChanged), 2},
+		"locked":       {fmt.Errorf("%w", store.ErrLocked), 1},
 		"interrupted":  {fmt.Errorf("%w: %w", errInterrupted, dataset.Bad("x", "", "half read")), 130},
 		"cancelled":    {fmt.Errorf("pretrain: %w", context.Canceled), 130},
 	} {

@@ -16,6 +16,7 @@ import (
 	_ "image/jpeg"
 	_ "image/png"
 
+	"github.com/selfsame-ml/selfsame/domain/all"
 	"github.com/selfsame-ml/selfsame/internal/term"
 	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/store"
@@ -49,7 +50,7 @@ errors are listed at once. Data are not opened.`,
 		RunE: func(_ *cobra.Command, files []string) error {
 			var errs []error
 			for _, f := range files {
-				r, err := recipe.Load(f, specsOf, sets...)
+				r, err := recipe.Load(f, all.Specs, sets...)
 				if err != nil {
 					errs = append(errs, err)
 					continue
@@ -96,11 +97,11 @@ change keeps the meaning is yours to say.`,
 			if info.Domain == "" {
 				info.Domain = "image"
 			}
-			if info.Specs, err = specsOf(info.Domain); err != nil {
+			if info.Specs, err = all.Specs(info.Domain); err != nil {
 				return err
 			}
 			b := recipe.Draft(info)
-			if _, err := recipe.Parse("draft", b, specsOf); err != nil {
+			if _, err := recipe.Parse("draft", b, all.Specs); err != nil {
 				return fmt.Errorf("recipe init: the draft does not pass its own check: %w", err)
 			}
 			if out == "" {
@@ -133,7 +134,7 @@ keys, shows their description and marks what is wrong.`,
 		Example: "  selfsame recipe schema > selfsame.json",
 		Args:    args(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			specs, err := specsOf("image")
+			specs, err := all.Specs("image")
 			if err != nil {
 				return err
 			}
@@ -158,7 +159,7 @@ contracts are stated by its range.`,
 		Example: "  selfsame recipe transforms\n  selfsame recipe transforms rotate",
 		Args:    args(0, 1, "NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			specs, err := specsOf(domain)
+			specs, err := all.Specs(domain)
 			if err != nil {
 				return err
 			}

@@ -2,15 +2,14 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 
+	"github.com/selfsame-ml/selfsame/certify"
 	"github.com/selfsame-ml/selfsame/dataset"
-	"github.com/selfsame-ml/selfsame/domain/image"
 	"github.com/selfsame-ml/selfsame/engine"
+	"github.com/selfsame-ml/selfsame/pretrain"
 	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/store"
-	"github.com/selfsame-ml/selfsame/view"
 )
 
 // roomCode maps the typed errors of the rooms to exit codes; exitCode asks it last.
@@ -21,6 +20,10 @@ func roomCode(err error) int {
 		noFile      *fs.PathError
 	)
 	switch {
+	case errors.Is(err, pretrain.ErrInterrupted):
+		return exitInterrupted
+	case errors.Is(err, certify.ErrViolated):
+		return exitContract
 	case errors.As(err, &wrongRecipe):
 		return exitUsage
 	case errors.As(err, &badData):
@@ -46,6 +49,10 @@ func roomHints(err error) (out []string) {
 		out = append(out, fetch.Hint)
 	}
 	switch {
+	case errors.Is(err, certify.ErrViolated):
+		out = append(out, "look at the counter-example in the certificate; narrow the range, or give it another contract")
+	case errors.Is(err, pretrain.ErrInterrupted):
+		out = append(out, "the same command goes on from the checkpoint")
 	case errors.Is(err, store.ErrChanged):
 		out = append(out, "name another directory with --out, or run its finished stages again with --force")
 	case errors.Is(err, store.ErrNotRun):
@@ -54,12 +61,4 @@ func roomHints(err error) (out []string) {
 		out = append(out, "wait for the other process, or name another directory with --out")
 	}
 	return out
-}
-
-// specsOf lists the transformations of a domain.
-func specsOf(domain string) ([]view.Spec, error) {
-	if domain == "image" {
-		return image.Specs(), nil
-	}
-	return nil, fmt.Errorf("unknown domain %q (known: image)", domain)
 }
