@@ -3,6 +3,8 @@ package recipe
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"reflect"
 	"slices"
@@ -131,4 +133,28 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Hash returns the sha256 (hex) of the resolved recipe, or of the named sections only
+// ("data", "views", "train", "seed", ...): a stage is keyed by the sections it reads, so that
+// a change of adapt.draws does not train anew. An unknown section is an error of the caller and panics.
+func (r *Recipe) Hash(sections ...string) string {
+	v := reflect.ValueOf(r).Elem()
+	keys := keysOf(v.Type())
+	if len(sections) == 0 {
+		sections = keys
+	}
+	h := sha256.New()
+	for _, s := range sections {
+		i := slices.Index(keys, s)
+		if i < 0 {
+			panic("recipe: no section " + s)
+		}
+		b, err := yaml.Marshal(encode(v.Field(i)))
+		if err != nil {
+			panic("recipe: " + err.Error()) // a tree of scalars that encode has made
+		}
+		fmt.Fprintf(h, "%s %d\n%s", s, len(b), b)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }

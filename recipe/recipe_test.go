@@ -162,6 +162,30 @@ func TestSet(t *testing.T) {
 	}
 }
 
+func TestHash(t *testing.T) {
+	r, err := Load("testdata/short.good.yaml", testSpecs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := Load("testdata/short.good.yaml", testSpecs, "adapt.draws=4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Hash() == other.Hash() || r.Hash("adapt") == other.Hash("adapt") {
+		t.Error("adapt.draws does not count")
+	}
+	if r.Hash("seed", "data", "views", "train") != other.Hash("seed", "data", "views", "train") {
+		t.Error("adapt.draws counts in other sections")
+	}
+	if r.Hash("train") == r.Hash("train", "seed") || len(r.Hash()) != 64 {
+		t.Error("sections do not count")
+	}
+	again, _ := Load("testdata/short.good.yaml", testSpecs)
+	if again.Hash() != r.Hash() {
+		t.Error("not a function of the recipe")
+	}
+}
+
 // TestFieldTable holds the table of limits complete and the types decodable.
 func TestFieldTable(t *testing.T) {
 	seen := map[string]bool{}

@@ -461,6 +461,21 @@ func TestReadTensorsErrors(t *testing.T) {
 	}
 }
 
+// TestReadTensorsReference: a file as other writers lay it out, keys unsorted, spaces at the
+// end, an empty tensor and a scalar; bytes by hand from the format's description.
+func TestReadTensorsReference(t *testing.T) {
+	in := file(`{"z":{"shape":[],"dtype":"F32","data_offsets":[0,4]},"__metadata__":{"format":"pt"},`+
+		`"none":{"dtype":"I64","shape":[0,3],"data_offsets":[4,4]},"a":{"dtype":"BF16","shape":[1,2],"data_offsets":[4,8]}}   `, 8)
+	copy(in[len(in)-8:], "\x00\x00\x80\x3f\x80\x3f\x00\xc0")
+	got, err := DecodeTensors(bytes.NewReader(in), int64(len(in)))
+	must(t, err)
+	want := &Tensors{Meta: map[string]string{"format": "pt"}, List: []Tensor{
+		{"z", F32, []int{}, []float32{1}}, {"none", I64, []int{0, 3}, []int64{}}, {"a", BF16, []int{1, 2}, []uint16{0x3f80, 0xc000}}}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func FuzzDecodeTensors(f *testing.F) {
 	for _, c := range badTensors {
 		f.Add(c.in)
