@@ -5,8 +5,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -179,13 +177,18 @@ func aptDownload(ctx context.Context, dir, pkg, version string, size int64, prog
 		}
 		if own {
 			progress.report("package lists", 0, 0)
-			if err := run(ctx, dir, apt, append(opts, "update")...); err != nil {
-				return "", errors.Join(append(errs, fmt.Errorf("apt-get update: %w", err))...)
+			said, err := runSays(ctx, dir, apt, append(opts, "update")...)
+			if err != nil {
+				return "", fmt.Errorf("apt-get update: %w", err)
+			}
+			// Without a network apt-get update warns and ends with 0: keep what it said.
+			if said != "" {
+				errs = append(errs, fmt.Errorf("apt-get update: %s", said))
 			}
 		}
 		stop := watchSize(dir, size, progress)
 		err = run(ctx, dir, apt, append(opts, "download", want)...)
-		stop()
+		stop(err)
 		if err == nil {
 			return newest(filepath.Join(dir, pkg+"_*.deb"))
 		}
@@ -199,12 +202,25 @@ func aptDownload(ctx context.Context, dir, pkg, version string, size int64, prog
 	return "", errors.Join(errs...)
 }
 
-// watchSize reports the bytes that a download has put into dir until the returned function is called.
-func watchSize(dir string, total int64, progress Progress) (stop func()) {
+// watchSize reports the bytes that a download has put into dir until the returned function is
+// called with the outcome.
+func watchSize(dir string, total int64, progress Progress) (stop func(error)) {
 	if progress == nil {
-		return func() {}
+		return func(error) {}
 	}
-	progress("download", 0, int(total))
+	report := func() {
+		var n int64
+		for _, pat := range []string{"*.deb", "cache/archives/partial/*", "wheel/*"} {
+			m, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pat)))
+			for _, p := range m {
+				if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() {
+					n = max(n, st.Size())
+				}
+			}
+		}
+		progress("download", int(n), int(total))
+	}
+	report()
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -215,28 +231,27 @@ func watchSize(dir string, total int64, progress Progress) (stop func()) {
 			case <-quit:
 				return
 			case <-tick.C:
-				var n int64
-				for _, pat := range []string{"*.deb", "*.whl", "cache/archives/partial/*", "*/*.whl"} {
-					m, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pat)))
-					for _, p := range m {
-						if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() {
-							n = max(n, st.Size())
-						}
-					}
-				}
-				progress("download", int(min(n, max(total, n))), int(total))
+				report()
 			}
 		}
 	})
-	return func() {
+	return func(err error) {
 		close(quit)
 		wg.Wait()
-		progress("download", int(total), int(total))
+		if err == nil {
+			report()
+		}
 	}
 }
 
 // run executes a command in dir; its error carries the last lines that the command wrote.
 func run(ctx context.Context, dir, name string, args ...string) error {
+	_, err := runSays(ctx, dir, name, args...)
+	return err
+}
+
+// runSays is run that also returns the warnings (lines W: and E:) of a command that succeeded.
+func runSays(ctx context.Context, dir, name string, args ...string) (warnings string, err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PYTHONDONTWRITEBYTECODE=1")
@@ -245,14 +260,14 @@ func run(ctx context.Context, dir, name string, args ...string) error {
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return "", ctx.Err()
 		}
 		if t := out.lines(6); t != "" {
-			return fmt.Errorf("%w: %s", err, t)
+			return "", fmt.Errorf("%w: %s", err, t)
 		}
-		return err
+		return "", err
 	}
-	return nil
+	return strings.Join(out.complaints(3), "; "), nil
 }
 
 // tailBuffer keeps the last 8 kB written to it.
@@ -268,17 +283,25 @@ func (t *tailBuffer) Write(p []byte) (int, error) {
 
 // lines prefers lines that look like errors to the last ones.
 func (t *tailBuffer) lines(n int) string {
-	all := strings.Split(strings.TrimSpace(string(t.b)), "\n")
-	var errs []string
-	for _, l := range all {
-		if l = strings.TrimSpace(l); strings.HasPrefix(l, "E:") || strings.HasPrefix(l, "ERROR") {
-			errs = append(errs, l)
-		}
-	}
-	if len(errs) > 0 {
-		all = errs
+	all := t.complaints(n)
+	if len(all) == 0 {
+		all = strings.Split(strings.TrimSpace(string(t.b)), "\n")
 	}
 	return strings.Join(all[max(0, len(all)-n):], "; ")
+}
+
+// complaints are the last n lines that apt or pip mark as warnings or errors.
+func (t *tailBuffer) complaints(n int) []string {
+	var out []string
+	for l := range strings.Lines(string(t.b)) {
+		for _, p := range []string{"E:", "W:", "ERROR", "WARNING: Retrying"} {
+			if l = strings.TrimSpace(l); strings.HasPrefix(l, p) {
+				out = append(out, l)
+				break
+			}
+		}
+	}
+	return out[max(0, len(out)-n):]
 }
 
 func newest(pattern string) (string, error) {
@@ -387,12 +410,16 @@ func FetchAsset(ctx context.Context, name, cacheDir string, progress Progress) (
 	if st, err := os.Stat(dst); err == nil && st.Mode().IsRegular() && st.Size() > 0 {
 		return dst, nil
 	}
-	return dst, FetchWheel(ctx, a.Package, a.Version, a.SHA256, a.Member, dst, func(stage string, done, total int) {
+	err = FetchWheel(ctx, a.Package, a.Version, a.SHA256, a.Member, dst, func(stage string, done, total int) {
 		if stage == "download" && total == 0 {
 			total = int(a.Size)
 		}
 		progress.report(stage, done, total)
 	})
+	if err != nil {
+		return "", err
+	}
+	return dst, nil
 }
 
 // Path is where [FetchAsset] keeps the asset; the folder's name holds the checksum of its wheel.
@@ -431,7 +458,7 @@ func FetchWheel(ctx context.Context, name, version, sha256sum, member, dst strin
 		"--dest", whl, name+"=="+version)
 	stop := watchSize(tmp, 0, progress)
 	err = run(ctx, tmp, args[0], args[1:]...)
-	stop()
+	stop(err)
 	if err != nil {
 		return fail(fmt.Errorf("pip download: %w", err))
 	}
@@ -544,10 +571,4 @@ func ExportEmbedded(name, dir string) error {
 		}
 	}
 	return nil
-}
-
-// Sum returns the sha256 of b in hex.
-func Sum(b []byte) string {
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:])
 }
