@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"gonum.org/v1/gonum/mathext"
 	"gonum.org/v1/gonum/stat/distuv"
 	"pgregory.net/rapid"
 )
@@ -119,6 +120,27 @@ func TestProportionsAgainstNewcombe(t *testing.T) {
 	for _, bad := range [][2]int{{-1, 3}, {4, 3}, {0, 0}} {
 		if _, err := ClopperPearson(bad[0], bad[1], 0.95); err == nil {
 			t.Errorf("k=%d n=%d gave no error", bad[0], bad[1])
+		}
+	}
+}
+
+// Both ends hold their tail to 1e-4 of it, from 2 to 50 million trials.
+func TestClopperPearsonTails(t *testing.T) {
+	for _, n := range []int{2, 3, 10, 100, 1000, 10_000, 100_000, 1_000_000, 50_000_000} {
+		for _, k := range []int{1, 2, 3, n / 1000, n / 100, n / 10, n / 3, n / 2, n - n/100, n - 3, n - 2, n - 1} {
+			if k < 1 || k >= n {
+				continue
+			}
+			for _, conf := range []float64{0.5, 0.9, 0.95, 0.99, 0.999} {
+				iv := must(ClopperPearson(k, n, conf))
+				a := (1 - conf) / 2
+				lo := mathext.RegIncBeta(float64(k), float64(n-k+1), iv.Lo)
+				hi := 1 - mathext.RegIncBeta(float64(k+1), float64(n-k), iv.Hi)
+				p := float64(k) / float64(n)
+				if math.Abs(lo/a-1) > 1e-4 || math.Abs(hi/a-1) > 1e-4 || iv.Lo >= p || iv.Hi <= p {
+					t.Errorf("%d of %d at %v: %v, tails %v and %v", k, n, conf, iv, lo, hi)
+				}
+			}
 		}
 	}
 }
