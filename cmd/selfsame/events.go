@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/selfsame-ml/selfsame/internal/term"
 	"github.com/selfsame-ml/selfsame/store"
@@ -44,6 +45,11 @@ func eventOf(e store.Event) term.Event {
 		out.Kind = "warn"
 	case "end":
 		out.Kind = "done"
+		if v, ok := num("seconds"); ok && out.Text == "" {
+			out.Text = "done in " + term.Duration(time.Duration(v*float64(time.Second)))
+		}
+	case "saved", "error": // every checkpoint is too much; the command itself ends with the error
+		out.Hidden = true
 	}
 	if done, ok := num("done", "step"); ok && (e.Kind == "progress" || e.Kind == "step") {
 		out.Kind, out.Done = "progress", int64(done)

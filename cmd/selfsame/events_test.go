@@ -25,6 +25,10 @@ func TestEventOf(t *testing.T) {
 			term.Event{Stage: "data", Kind: "warn", Text: "a.png: skipped"}},
 		"health": {store.Event{Stage: "pretrain", Kind: "health", Data: map[string]any{"rank": 11.5, "verdict": "fine"}},
 			term.Event{Stage: "pretrain", Kind: "health", Text: "health: rank 11.5, verdict fine"}},
+		"saved": {store.Event{Stage: "pretrain", Kind: "saved", Data: map[string]any{"checkpoint": 200}},
+			term.Event{Stage: "pretrain", Kind: "saved", Text: "saved: checkpoint 200", Hidden: true}},
+		"took": {store.Event{Stage: "audit", Kind: "end", Data: map[string]any{"seconds": 83.2}},
+			term.Event{Stage: "audit", Kind: "done", Text: "done in 1 min 23 s"}},
 		"end": {store.Event{Stage: "data", Kind: "end"}, term.Event{Stage: "data", Kind: "done"}},
 	} {
 		if d := cmp.Diff(c.want, eventOf(c.in), cmpopts.IgnoreFields(term.Event{}, "Raw")); d != "" {

@@ -42,6 +42,8 @@ type Event struct {
 
 	// Raw, where set, is what JSON mode writes in place of the event: the line of events.jsonl.
 	Raw any `json:"-"`
+	// Hidden events are written in JSON mode only.
+	Hidden bool `json:"-"`
 }
 
 // Renderer shows events. It is safe for concurrent use.
@@ -121,6 +123,9 @@ func (r *renderer) Event(e Event) {
 	if e.Time.IsZero() {
 		e.Time = r.now()
 	}
+	if e.Hidden && r.mode != JSON {
+		return
+	}
 	switch r.mode {
 	case JSON:
 		var v any = clean(e)
@@ -140,6 +145,14 @@ func (r *renderer) Event(e Event) {
 	if e.Kind != "progress" {
 		if e.Kind == "done" || e.Kind == "start" {
 			delete(r.stage, e.Stage)
+		}
+		if e.Kind == "start" && e.Text == "" {
+			if r.mode == Live { // until the first progress: reading, compiling
+				r.endLive()
+				fmt.Fprintf(r.w, "%-9s ...", e.Stage)
+				r.open = true
+			}
+			return
 		}
 		r.line(e)
 		return
@@ -206,10 +219,6 @@ func (r *renderer) line(e Event) {
 	case "skip":
 		if text == "" {
 			text = "already done"
-		}
-	case "start":
-		if text == "" {
-			text = "..."
 		}
 	case "done":
 		if text == "" {
