@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -27,6 +28,7 @@ type Specs = func(domain string) ([]view.Spec, error)
 
 // Load reads the recipe at path strictly, applies overrides of the form
 // "train.epochs=3" (see [Parse]), writes every default out and validates the result.
+// A recipe without a name is named after its file.
 //
 // An error of the content is an [Errors] value with the places of all that is wrong;
 // a file that cannot be read gives the error of package os, wrapped.
@@ -40,7 +42,15 @@ func Load(path string, specs func(domain string) ([]view.Spec, error), sets ...s
 	if err != nil {
 		return nil, fmt.Errorf("recipe: %w", err)
 	}
-	return Parse(path, b, specs, sets...)
+	r, err := Parse(path, b, specs, sets...)
+	if err != nil {
+		return nil, err
+	}
+	base := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	if r.Name == "" && utf8.ValidString(base) && strings.IndexFunc(base, unicode.IsControl) < 0 {
+		r.Name = base
+	}
+	return r, nil
 }
 
 // Parse is [Load] on bytes; name stands for the file in errors.

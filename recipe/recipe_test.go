@@ -223,6 +223,17 @@ func TestFieldTable(t *testing.T) {
 	}
 }
 
+func TestLoadNamesAfterFile(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "my cats.yaml")
+	if err := os.WriteFile(p, []byte("data: {source: x}\nviews: [hflip]\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Load(p, testSpecs)
+	if err != nil || r.Name != "my cats" {
+		t.Errorf("%v %v", r, err)
+	}
+}
+
 func TestLoadMissing(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "no.yaml"), testSpecs)
 	if !errors.Is(err, os.ErrNotExist) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -230,6 +231,60 @@ func TestLock(t *testing.T) {
 		t.Errorf("opened twice in one process: %v", err)
 	}
 	must(t, d.Close())
+}
+
+const writeEnv = "SELFSAME_STORE_TEST_WRITE"
+
+// payload is a file content that shows whether it is whole.
+func payload(n int) []byte {
+	b := bytes.Repeat([]byte{byte(n)}, 200_000)
+	return append(b, fmt.Sprintf("end %d", n)...)
+}
+
+// TestHelperWrite is the process that TestKillWhileWriting kills.
+func TestHelperWrite(t *testing.T) {
+	dir := os.Getenv(writeEnv)
+	if dir == "" {
+		t.Skip("only as a child process")
+	}
+	d, err := Open(dir)
+	must(t, err)
+	for n := 0; ; n++ {
+		must(t, d.Write("file", func(w io.Writer) error { _, err := w.Write(payload(n % 100)); return err }))
+		must(t, d.Events().Add("pretrain", "step", map[string]any{"n": n}))
+		fmt.Println(n)
+	}
+}
+
+func TestKillWhileWriting(t *testing.T) {
+	dir := t.TempDir()
+	for kill := range 4 {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestHelperWrite$")
+		cmd.Env = append(os.Environ(), writeEnv+"="+dir)
+		out, err := cmd.StdoutPipe()
+		must(t, err)
+		must(t, cmd.Start())
+		lines := bufio.NewReader(out)
+		for range 3*kill + 1 { // it goes on writing while it is killed
+			_, err := lines.ReadString('\n')
+			must(t, err)
+		}
+		must(t, cmd.Process.Kill())
+		cmd.Wait()
+
+		d, err := Open(dir)
+		must(t, err)
+		b, err := os.ReadFile(d.File("file"))
+		must(t, err)
+		if !bytes.Equal(b, payload(int(b[0]))) {
+			t.Errorf("kill %d: a torn file of %d bytes", kill, len(b))
+		}
+		must(t, ReadEvents(d.File(EventsFile), func(Event) error { return nil }))
+		if left := temps(t, dir); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+		must(t, d.Close())
+	}
 }
 
 // TestLockByPID covers file systems without flock.
