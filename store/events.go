@@ -96,8 +96,8 @@ func (e *Events) Add(stage, kind string, data map[string]any) error {
 	if err == nil {
 		if _, err = e.f.Write(append(b, '\n')); err != nil {
 			// A full disk may have taken half of the line: go back to its start.
-			e.f.Truncate(at)
-			e.f.Seek(at, io.SeekStart)
+			_, serr := e.f.Seek(at, io.SeekStart)
+			err = errors.Join(err, e.f.Truncate(at), serr)
 		}
 	}
 	if err != nil {

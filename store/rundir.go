@@ -308,10 +308,10 @@ func (d *RunDir) Close() error {
 	}
 	if d.lock != nil {
 		if d.byPID {
-			d.lock.Truncate(0)
+			err = errors.Join(err, d.lock.Truncate(0))
 		}
-		if cerr := d.lock.Close(); err == nil && cerr != nil {
-			err = fmt.Errorf("store: %w", cerr)
+		if cerr := d.lock.Close(); cerr != nil {
+			err = errors.Join(err, fmt.Errorf("store: %w", cerr))
 		}
 		d.lock = nil
 	}

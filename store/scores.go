@@ -27,13 +27,11 @@ var scoreColumns = []string{"method", "task", "metric", "budget", "seed", "value
 // method,task,metric,budget,seed,value. A value is the shortest decimal that gives the
 // float64 back, so the same scores give the same bytes.
 func WriteScores(w io.Writer, rows []Score) error {
-	c := csv.NewWriter(w)
-	c.Write(scoreColumns)
+	lines := [][]string{scoreColumns}
 	for _, s := range rows {
-		c.Write([]string{s.Method, s.Task, s.Metric, strconv.Itoa(s.Budget), strconv.Itoa(s.Seed), FormatFloat(s.Value)})
+		lines = append(lines, []string{s.Method, s.Task, s.Metric, strconv.Itoa(s.Budget), strconv.Itoa(s.Seed), FormatFloat(s.Value)})
 	}
-	c.Flush()
-	if err := c.Error(); err != nil {
+	if err := csv.NewWriter(w).WriteAll(lines); err != nil { // flushes
 		return fmt.Errorf("store: scores: %w", err)
 	}
 	return nil
