@@ -26,14 +26,19 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 		return optional(v, func(n Num) string { return fixed(n, decimals) })
 	},
 	"short": func(v any) template.HTML { return optional(v, short) },
-	"p":     func(v any) template.HTML { return optional(v, pvalue) },
-	"pct":   func(v any) template.HTML { return optional(v, percent) },
-	"times": func(v any) template.HTML { return optional(v, times) },
-	"secs":  func(v any) template.HTML { return optional(v, seconds) },
-	"seed":  func(v uint64) string { return fmt.Sprint(v) },
-	"score": func(m Metric, v any) template.HTML { return optional(v, m.score) },
-	"diff":  func(m Metric, v any) template.HTML { return optional(v, m.diff) },
-	"ends":  func(from, to Num, unit string) template.HTML { return rangeOf(from, to, unit).HTML() },
+	"dec":   func(v any) template.HTML { return optional(v, decimal) },
+	"whole": func(v any) template.HTML {
+		return optional(v, func(n Num) string { return short(Num(math.Round(float64(n)))) })
+	},
+	"capital": capital,
+	"p":       func(v any) template.HTML { return optional(v, pvalue) },
+	"pct":     func(v any) template.HTML { return optional(v, percent) },
+	"times":   func(v any) template.HTML { return optional(v, times) },
+	"secs":    func(v any) template.HTML { return optional(v, seconds) },
+	"seed":    func(v uint64) string { return fmt.Sprint(v) },
+	"score":   func(m Metric, v any) template.HTML { return optional(v, m.score) },
+	"diff":    func(m Metric, v any) template.HTML { return optional(v, m.diff) },
+	"ends":    func(from, to Num, unit string) template.HTML { return rangeOf(from, to, unit).HTML() },
 	"span": func(from, to *Num, unit string) template.HTML {
 		if from == nil || to == nil {
 			return "–"
@@ -124,26 +129,26 @@ type page struct {
 	JSONBytes int
 	Style     template.CSS
 
-	Outcome, Tone          string
-	Headline, Worth, Basis template.HTML
-	Status                 []status
-	Terms                  []term
-	Counters               []Certificate
-	Blocks                 []scoreBlock
-	Compared               []compared
-	VerdictPlots           []template.HTML
-	LEMPlots               []template.HTML
-	LossPlots, RatePlots   []template.HTML
-	HealthPlots            []template.HTML
-	CurveRows              []CurvePoint
-	Objectives             []string
-	HealthRows             []HealthPoint
-	MapPlot                template.HTML
-	Legend                 []mapClass
-	ClassRows              []Class
-	ClassesMore            int
-	ViewGroups             []viewGroup
-	SkippedMore            int
+	Outcome, Tone                    string
+	Headline, Worth, Basis, ByBudget template.HTML
+	Status                           []status
+	Terms                            []term
+	Counters                         []Certificate
+	Blocks                           []scoreBlock
+	Compared                         []compared
+	VerdictPlots                     []template.HTML
+	LEMPlots                         []template.HTML
+	LossPlots, RatePlots             []template.HTML
+	HealthPlots                      []template.HTML
+	CurveRows                        []CurvePoint
+	Objectives                       []string
+	HealthRows                       []HealthPoint
+	MapPlot                          template.HTML
+	Legend                           []mapClass
+	ClassRows                        []Class
+	ClassesMore                      int
+	ViewGroups                       []viewGroup
+	SkippedMore                      int
 }
 
 type status struct{ Label, Tone, Sign, Text string }
@@ -190,6 +195,7 @@ func (p *page) build() {
 	p.Outcome = p.outcome()
 	p.Tone = tone(p.Outcome)
 	p.Headline, p.Worth, p.Basis = p.headline().HTML(), p.worth().HTML(), p.basis().HTML()
+	p.ByBudget = p.byBudget().HTML()
 	p.Status = p.status()
 	for _, c := range p.Contract {
 		p.Terms = append(p.Terms, p.term(c))
@@ -565,7 +571,7 @@ func (p *page) buildCurves() {
 				s.points = append(s.points, point{x: float64(c.Step), y: float64(v)})
 			}
 		}
-		return plot{title: title, desc: "By training step; a table follows.", xlabel: "training step", ylabel: ylabel, series: []series{s}, marks: marks, height: 190}.draw()
+		return plot{title: title, desc: "By training step; a table follows.", xlabel: "training step", ylabel: ylabel, series: []series{s}, marks: marks, height: 190, width: 300}.draw()
 	}
 	p.LossPlots = append(p.LossPlots, curve("Total loss", "total loss (lower is better)", 0, func(c CurvePoint) (Num, bool) { return c.Loss, true }))
 	for i, n := range p.Objectives {
@@ -612,7 +618,7 @@ func (p *page) buildHealth() {
 		if len(s.points) == 0 {
 			return
 		}
-		p.HealthPlots = append(p.HealthPlots, plot{title: title, desc: "By training step; a table follows.", xlabel: "training step", ylabel: ylabel, series: []series{s}, marks: marks, height: 180}.draw())
+		p.HealthPlots = append(p.HealthPlots, plot{title: title, desc: "By training step; a table follows.", xlabel: "training step", ylabel: ylabel, series: []series{s}, marks: marks, height: 180, width: 300}.draw())
 	}
 	of := ""
 	if p.Health.Dim > 0 {
@@ -643,6 +649,28 @@ func (p *page) Interval() bool {
 		}
 	}
 	return false
+}
+
+// HasSafe reports whether any certificate names a safe range.
+func (p *page) HasSafe() bool {
+	for _, c := range p.Certificates {
+		if c.SafeFrom != nil && c.SafeTo != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// OneComparison reports whether all verdicts compare the same methods by the
+// same metric, so that the caption can say it once.
+func (p *page) OneComparison() bool {
+	for _, c := range p.Compared {
+		d := p.Compared[0]
+		if c.Task != d.Task || c.Metric != d.Metric || c.Method != d.Method || c.Reference != d.Reference {
+			return false
+		}
+	}
+	return true
 }
 
 // JSONSize is the size of the embedded file, in kB.

@@ -70,15 +70,6 @@ func fixed(v Num, decimals int) string {
 	return strings.Replace(s, "-", minus, 1)
 }
 
-// signed is fixed with a plus sign for what is above zero.
-func signed(v Num, decimals int) string {
-	s := fixed(v, decimals)
-	if v.finite() && v > 0 && strings.Trim(s, "0.") != "" {
-		return "+" + s
-	}
-	return s
-}
-
 // short prints v with about four significant digits, for values of unknown size.
 func short(v Num) string {
 	if !v.finite() {
@@ -92,12 +83,20 @@ func short(v Num) string {
 		return strings.Replace(thousands(int(f)), "-", minus, 1)
 	case a >= 1000 && a < 1e7:
 		return strings.Replace(thousands(int(math.Round(f))), "-", minus, 1)
-	case a < 1e-3 || a >= 1e7:
+	case a < 1e-4 || a >= 1e7:
 		s = strconv.FormatFloat(f, 'e', 2, 64)
 	default:
 		s = strconv.FormatFloat(f, 'g', 4, 64)
 	}
 	return strings.ReplaceAll(s, "-", minus)
+}
+
+// decimal prints three decimals where they say enough, so that a column lines up.
+func decimal(v Num) string {
+	if a := math.Abs(float64(v)); v.finite() && (a == 0 || a >= 0.01) && a < 100 {
+		return fixed(v, 3)
+	}
+	return short(v)
 }
 
 // pvalue prints a p-value; below 0.001 only that it is below.
@@ -116,17 +115,25 @@ func percent(v Num) string {
 	return strconv.FormatFloat(math.Round(float64(v)*1e4)/100, 'g', -1, 64) + "\u00a0%"
 }
 
-// times prints a multiplier.
+// times prints a multiplier with its sign.
 func times(v Num) string {
-	switch {
+	if !v.finite() {
+		return notFinite
+	}
+	return factor(v) + "\u00a0×"
+}
+
+// factor prints a multiplier to about three digits.
+func factor(v Num) string {
+	switch a := math.Abs(float64(v)); {
 	case !v.finite():
 		return notFinite
-	case math.Abs(float64(v)) >= 100:
-		return short(Num(math.Round(float64(v)))) + "\u00a0×"
-	case math.Abs(float64(v)) >= 10:
-		return fixed(v, 1) + "\u00a0×"
+	case a >= 100:
+		return short(Num(math.Round(float64(v))))
+	case a >= 10:
+		return fixed(v, 1)
 	default:
-		return fixed(v, 2) + "\u00a0×"
+		return fixed(v, 2)
 	}
 }
 

@@ -214,21 +214,51 @@ func (r *Report) worth() sentence {
 	case Below:
 		s.say("less than ")
 	}
-	s.num(best.Value, times(best.Value))
-	s.say(" as many labels")
+	s.num(best.Value, factor(best.Value))
+	s.say(" times as many labels")
 	if best.Lo != nil && best.Hi != nil {
 		s.say(" (")
 		s.num(best.Confidence, percent(best.Confidence))
 		s.say(" interval ")
-		s.num(*best.Lo, times(*best.Lo))
+		s.num(*best.Lo, factor(*best.Lo))
 		s.say(" to ")
-		s.num(*best.Hi, times(*best.Hi))
+		s.num(*best.Hi, factor(*best.Hi))
 		if best.HiBeyond {
 			s.say(" or beyond the curve")
 		}
 		s.say(")")
 	}
 	s.say(".")
+	return s
+}
+
+// byBudget says what holds at each budget alone.
+func (r *Report) byBudget() sentence {
+	if r.Overall == nil || r.Overall.Budget != 0 {
+		return nil
+	}
+	var s sentence
+	for _, word := range []string{Pays, NoDifference, Hurts} {
+		first := true
+		for _, v := range r.Verdicts {
+			if v.Verdict != word || v.Budget == 0 || v.Task != r.Overall.Task || v.Metric != r.Overall.Metric {
+				continue
+			}
+			switch {
+			case !first:
+				s.say(", ")
+			case s == nil:
+				s.say("Each budget alone: ", word, " at ")
+			default:
+				s.say(" labels; ", word, " at ")
+			}
+			first = false
+			s.num(Num(v.Budget), thousands(v.Budget))
+		}
+	}
+	if s != nil {
+		s.say(" labels.")
+	}
 	return s
 }
 

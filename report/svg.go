@@ -127,12 +127,15 @@ func linear(lo, hi, a, b float64, n int) scale {
 		}
 		lo, hi = lo-pad, hi+pad
 	}
-	step := niceStep((hi - lo) / float64(n))
-	lo, hi = math.Floor(lo/step+1e-9)*step, math.Ceil(hi/step-1e-9)*step
-	c := scale{lo: lo, hi: hi, a: a, b: b}
-	for i := 0; i < 50; i++ {
-		v := lo + float64(i)*step
-		if v > hi+step/2 {
+	step, pad := niceStep((hi-lo)/float64(n)), (hi-lo)*.06
+	c := scale{lo: lo - pad, hi: hi + pad, a: a, b: b}
+	if lo >= 0 && c.lo < 0 { // no room below zero for what cannot be there
+		c.lo = 0
+	}
+	first := math.Ceil(c.lo/step-1e-9) * step
+	for i := range 50 {
+		v := first + float64(i)*step
+		if v > c.hi+step*1e-9 {
 			break
 		}
 		if math.Abs(v) < step*1e-6 {
@@ -224,8 +227,8 @@ type plot struct {
 	xticks         []float64 // measured places; nil: round numbers
 	chance         *Num
 	series         []series
-	marks          []mark // vertical lines
-	height         float64
+	marks          []mark  // vertical lines
+	height, width  float64 // 250 and plotW if 0
 }
 
 type mark struct {
@@ -264,9 +267,13 @@ func (p plot) draw() template.HTML {
 	if h == 0 {
 		h = 250
 	}
-	s := newSVG(plotW, h, p.title, p.desc)
+	w := p.width
+	if w == 0 {
+		w = plotW
+	}
+	s := newSVG(w, h, p.title, p.desc)
 	if xlo > xhi || ylo > yhi {
-		s.text("lab", plotW/2, h/2, "middle", "no finite value to draw", 60)
+		s.text("lab", w/2, h/2, "middle", "no finite value to draw", 60)
 		return s.html()
 	}
 	right := 12.0
@@ -277,9 +284,9 @@ func (p plot) draw() template.HTML {
 	y := linear(ylo, yhi, bottom, top, int(math.Max(3, h/60)))
 	var x scale
 	if p.logX {
-		x = logScale(xlo/1.18, xhi*1.18, left, plotW-right)
+		x = logScale(xlo/1.18, xhi*1.18, left, w-right)
 	} else {
-		x = linear(xlo, xhi, left, plotW-right, 4)
+		x = linear(xlo, xhi, left, w-right, 4)
 		x.lo, x.hi = xlo, xhi // steps start at the frame
 		if xlo == xhi {
 			x.lo, x.hi = xlo-.5, xhi+.5
@@ -290,13 +297,13 @@ func (p plot) draw() template.HTML {
 	}
 	yt := tickText(y.ticks)
 	for i, t := range y.ticks {
-		s.line("grid", left, y.at(t), plotW-right, y.at(t))
+		s.line("grid", left, y.at(t), w-right, y.at(t))
 		s.text("tick", left-5, y.at(t)+3.5, "end", yt[i], 9)
 	}
 	xt, edge := tickText(x.ticks), -1e9
 	for i, t := range x.ticks {
 		px := x.at(t)
-		if px < left-1 || px > plotW-right+1 {
+		if px < left-1 || px > w-right+1 {
 			continue
 		}
 		s.line("axis", px, bottom, px, bottom+4)
@@ -306,12 +313,12 @@ func (p plot) draw() template.HTML {
 			edge = px + half
 		}
 	}
-	s.line("axis", left, bottom, plotW-right, bottom)
-	s.text("lab", (left+plotW-right)/2, h-5, "middle", p.xlabel, 60)
+	s.line("axis", left, bottom, w-right, bottom)
+	s.text("lab", (left+w-right)/2, h-5, "middle", p.xlabel, 60)
 	s.text("lab", 4, 12, "start", p.ylabel, 62)
 	if p.chance != nil && float64(*p.chance) >= y.lo && float64(*p.chance) <= y.hi {
 		cy := y.at(float64(*p.chance))
-		s.line("ref", left, cy, plotW-right, cy)
+		s.line("ref", left, cy, w-right, cy)
 		s.text("note", left+4, cy-4, "start", "chance", 20)
 	}
 	for _, m := range p.marks {
@@ -321,7 +328,7 @@ func (p plot) draw() template.HTML {
 		px := x.at(m.x)
 		s.line("mark", px, top, px, bottom)
 		anchor, dx := "start", 4.0
-		if px > (left+plotW-right)/2 {
+		if px > (left+w-right)/2 {
 			anchor, dx = "end", -4
 		}
 		s.text("note strong", px+dx, top+10, anchor, m.text, 40)
@@ -337,7 +344,7 @@ func (p plot) draw() template.HTML {
 		// Side by side, so that intervals at the same budget do not cover each other.
 		dodge := 0.0
 		if len(q.points) > 0 && q.points[0].lo != nil || p.logX {
-			dodge = (float64(n) - float64(len(p.series)-1)/2) * math.Min(5, 20/float64(len(p.series)))
+			dodge = (float64(n) - float64(len(p.series)-1)/2) * math.Min(13, 40/float64(len(p.series)))
 		}
 		var d strings.Builder
 		pen := false
@@ -370,7 +377,7 @@ func (p plot) draw() template.HTML {
 			if len(pt.draws) > 1 && len(pt.draws) <= 30 {
 				for _, v := range pt.draws {
 					if ok(v) {
-						fmt.Fprintf(&s.b, `<circle class="draw s%d" cx="%s" cy="%s" r="1.7"/>`, q.colour%seriesColours, co(px), co(y.at(v)))
+						fmt.Fprintf(&s.b, `<circle class="draw s%d" cx="%s" cy="%s" r="1.8"/>`, q.colour%seriesColours, co(px+6), co(y.at(v)))
 					}
 				}
 			}
@@ -395,7 +402,7 @@ func (p plot) draw() template.HTML {
 		limit = ends[i].at - 13
 	}
 	for _, e := range ends {
-		lx := plotW - right + 10
+		lx := w - right + 10
 		fmt.Fprintf(&s.b, `<path class="lead s%d" d="M%s %sL%s %s"/>`, e.colour%seriesColours, co(e.px+6), co(e.py), co(lx-2), co(e.at))
 		s.text(fmt.Sprintf("dl t%d", e.colour%seriesColours), lx, e.at+3.8, "start", e.name, 17)
 	}
@@ -520,7 +527,7 @@ func (f forest) draw() template.HTML {
 
 const (
 	mapColours = 10
-	mapW, mapH = 640.0, 520.0
+	mapW, mapH = 480.0, 390.0
 )
 
 // drawMap draws one path a class: a point is a line of no length with round
@@ -584,9 +591,9 @@ func drawMap(m Map, class func(int) string, title string) (pic template.HTML, le
 			cx[k], cy[k] = append(cx[k], x), append(cy[k], y)
 		}
 	}
-	size := 5.5
+	size := 4.2 // of a point; smaller where there are many
 	if n := len(m.Points); n > 1500 {
-		size = math.Max(2.2, 5.5*math.Sqrt(1500/float64(n)))
+		size = math.Max(1.6, 4.2*math.Sqrt(1500/float64(n)))
 	}
 	fmt.Fprintf(&s.b, `<rect class="frame" x=".5" y=".5" width="%s" height="%s"/><g class="pts" stroke-width="%s">`, co(mapW-1), co(mapH-1), co(size))
 	for k := mapColours; k >= 0; k-- {
@@ -620,8 +627,8 @@ func drawMap(m Map, class func(int) string, title string) (pic template.HTML, le
 	sort.Slice(labs, func(i, j int) bool { return labs[i].y < labs[j].y })
 	// Push labels that would overlap apart, downwards then back up.
 	over := func(a, b lab) bool {
-		wa, wb := float64(min(len([]rune(a.name)), 18))*7.5, float64(min(len([]rune(b.name)), 18))*7.5
-		return math.Abs(a.x-b.x) < (wa+wb)/2 && math.Abs(a.y-b.y) < 17
+		wa, wb := float64(min(len([]rune(a.name)), 18))*6.6, float64(min(len([]rune(b.name)), 18))*6.6
+		return math.Abs(a.x-b.x) < (wa+wb)/2 && math.Abs(a.y-b.y) < 14
 	}
 	for range 40 {
 		moved := false
@@ -637,7 +644,7 @@ func drawMap(m Map, class func(int) string, title string) (pic template.HTML, le
 		}
 	}
 	for _, l := range labs {
-		half := float64(min(len([]rune(l.name)), 18)) * 3.75
+		half := float64(min(len([]rune(l.name)), 18)) * 3.3
 		s.text("mlab", math.Max(half+3, math.Min(mapW-half-3, l.x)), math.Max(18, math.Min(mapH-8, l.y+4)), "middle", l.name, 18)
 	}
 	return s.html(), legend

@@ -27,6 +27,9 @@ func Text(w io.Writer, r *Report, width int) error {
 	if s := p.worth(); s != nil {
 		t.wrap("", s.String())
 	}
+	if s := p.byBudget(); s != nil {
+		t.wrap("", s.String())
+	}
 	if s := p.basis(); s != nil {
 		t.wrap("", s.String())
 	}
@@ -88,9 +91,9 @@ func Text(w io.Writer, r *Report, width int) error {
 		t.blank()
 		t.line("Audit: is the contract kept on held-out data?")
 		for _, a := range c.Audit.Rows {
-			text := fmt.Sprintf("%s %s %s: %s %s", a.Kind, a.Transformation, rangeOf(a.From, a.To, a.Unit), a.Measure, short(a.Value))
+			text := fmt.Sprintf("%s %s %s: %s %s", a.Kind, a.Transformation, rangeOf(a.From, a.To, a.Unit), a.Measure, decimal(a.Value))
 			if a.Reference != nil {
-				text += ", untrained " + short(*a.Reference)
+				text += ", untrained " + decimal(*a.Reference)
 			}
 			t.wrap(pad(sign(a.Verdict)+" "+a.Verdict, 13, false), text)
 		}
