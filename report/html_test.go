@@ -298,7 +298,11 @@ func TestEmptyReport(t *testing.T) {
 		"collapsed": {Health: Health{Verdict: Collapsed, CollapseStep: new(int), Points: []HealthPoint{{Step: 1}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, text := parse(t, render(t, r))
+			page := render(t, r)
+			if *keep != "" {
+				write(t, strings.ReplaceAll(name, " ", "-")+".html", page)
+			}
+			_, text := parse(t, page)
 			for _, want := range map[string][]string{
 				"nothing":   {"No verdict on pretraining", "this stage did not run"},
 				"no labels": {"the data has no labels", "No scores: the data has no labels."},

@@ -7,6 +7,7 @@ import (
 	"math"
 	"sort"
 	"strings"
+	"unicode/utf8"
 )
 
 // Plots are drawn for a width of 400 units: that is about the width of a phone,
@@ -66,19 +67,39 @@ func (s *svg) text(class string, x, y float64, anchor, t string, max int) {
 	s.b.WriteString(html.EscapeString(cut) + `</text>`)
 }
 
-// clip cuts a string to max characters, the last one an ellipsis.
+// clip cuts a string to about max characters of mean width, the last one an
+// ellipsis. Wide letters count more, so that a label stays in its place.
 func clip(t string, max int) string {
-	r := []rune(t)
-	if max < 1 || len(r) <= max {
+	if max < 1 {
 		return t
 	}
-	return string(r[:max-1]) + "…"
+	used, cut := 0.0, len(t)
+	for i, c := range t {
+		switch {
+		case c >= 0x1100:
+			used += 1.9
+		case strings.ContainsRune("MW@%mw", c):
+			used += 1.6
+		default:
+			used++
+		}
+		if used <= float64(max)-1 {
+			cut = i + utf8.RuneLen(c)
+		}
+		if used > float64(max) {
+			return t[:min(cut, len(t))] + "…"
+		}
+	}
+	return t
 }
 
 // marker draws the shape of series i: shapes differ so that colour is never the only sign.
 func (s *svg) marker(i int, x, y, r float64, class, tip string) {
-	c := fmt.Sprintf("f%d %s", i%seriesColours, class)
-	switch i % 4 {
+	c, shape := fmt.Sprintf("f%d %s", i%seriesColours, class), i%4
+	if i >= 4 { // further methods: hollow, and another shape than the colour's first
+		c, shape = fmt.Sprintf("s%d hollow", i%seriesColours), (i+1)%4
+	}
+	switch shape {
 	case 0:
 		fmt.Fprintf(&s.b, `<circle class="%s" cx="%s" cy="%s" r="%s">`, c, co(x), co(y), co(r))
 		s.tip(tip, "circle")

@@ -89,7 +89,7 @@ func Text(w io.Writer, r *Report, width int) error {
 	}
 	if len(c.Audit.Rows) > 0 {
 		t.blank()
-		t.line("Audit: is the contract kept on held-out data?")
+		t.wrap("", "Audit: is the contract kept on held-out data?")
 		for _, a := range c.Audit.Rows {
 			text := fmt.Sprintf("%s %s %s: %s %s", a.Kind, a.Transformation, rangeOf(a.From, a.To, a.Unit), a.Measure, decimal(a.Value))
 			if a.Reference != nil {
