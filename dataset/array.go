@@ -93,6 +93,7 @@ type Array struct {
 	Path string
 	Elem Elem
 	Dims []int // the first axis is the samples
+	Bool bool  // .npy booleans: U1 with values 0 and 1
 
 	big     bool // stored big-endian
 	fortran bool // stored column-major: needs ra
@@ -283,7 +284,7 @@ func (a *Array) npyHeader(r io.Reader) error {
 	if !strings.ContainsRune("<>|=", rune(descr[0])) || types[descr[1:]] == 0 {
 		return Bad(a.Path, "header", "element type %q is not read (want u1, u2, u4, u8, i1, i2, i4, i8, f4, f8 or b1); convert it with numpy's astype", descr)
 	}
-	a.Elem = types[descr[1:]]
+	a.Elem, a.Bool = types[descr[1:]], descr[1:] == "b1"
 	if len(shape) == 0 || len(shape) > maxRank {
 		return Bad(a.Path, "header", "rank %d, want 1..%d", len(shape), maxRank)
 	}

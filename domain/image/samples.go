@@ -428,6 +428,15 @@ func (l *groupLoader) build(ctx context.Context, k, from, to int) (*shard, error
 	size := p.imageBytes()
 	px := make([]byte, (to-from)*size)
 	bad := make([]error, to-from)
+	var mu sync.Mutex
+	seen := 0
+	l.env.item = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if seen++; seen%32 == 0 {
+			l.env.report("decode", l.done+from+seen, l.total)
+		}
+	}
 	if err := l.read(ctx, from, to, px, bad); err != nil {
 		return nil, err
 	}

@@ -111,6 +111,9 @@ func writeAtomic(path string, parts ...[]byte) (err error) {
 			return err
 		}
 	}
+	if err = f.Chmod(0o644); err != nil { // a cache may be shared
+		return err
+	}
 	if err = f.Sync(); err != nil {
 		return err
 	}

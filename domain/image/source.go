@@ -53,6 +53,7 @@ type loadEnv struct {
 	data     recipe.Data
 	progress func(stage string, done, total int)
 	warn     func(format string, args ...any)
+	item     func() // called for every decoded item; may be nil
 }
 
 func (e *loadEnv) report(stage string, done, total int) {
@@ -78,16 +79,16 @@ func (e *loadEnv) maxPixels() int64 {
 
 // extent collects what the items have in common.
 type extent struct {
-	n              int // items seen
-	minH, maxH     int
-	minW, maxW     int
-	minC, maxC     int
-	bits16         bool
-	lo, hi         float64 // values of items whose format has no fixed range
-	float, ranged  bool
-	lastBad        error
-	bad            int
-	unit, integral bool
+	n          int // items seen
+	minH, maxH int
+	minW, maxW int
+	minC, maxC int
+	bits16     bool
+	ranged     bool    // lo and hi hold: values whose format has no fixed range
+	lo, hi     float64 // of those values
+	float      bool    // some of them are floats
+	bad        int     // items whose header cannot be read
+	lastBad    error
 }
 
 func (x *extent) add(h, w, c int, deep bool, times int) {

@@ -54,6 +54,7 @@ type arrayOrigin struct {
 	n, h, w, c int
 	planar     bool // [c, h, w]
 	elem       dataset.Elem
+	mask       bool // 0 and 1 become black and white
 	size       int64
 	mtime      int64
 }
@@ -68,7 +69,7 @@ func newArrayOrigin(path string) (*arrayOrigin, error) {
 		return nil, err
 	}
 	defer a.Close()
-	o := &arrayOrigin{path: path, n: a.Rows(), elem: a.Elem, size: st.Size(), mtime: st.ModTime().UnixNano(), c: 1}
+	o := &arrayOrigin{path: path, n: a.Rows(), elem: a.Elem, mask: a.Bool, size: st.Size(), mtime: st.ModTime().UnixNano(), c: 1}
 	switch d := a.Dims; len(d) {
 	case 2:
 		side := int(math.Sqrt(float64(d[1])))
@@ -200,13 +201,14 @@ func (o *arrayOrigin) open(env *loadEnv, p plan) (readRun, func() error, error) 
 // convert makes one row of the file an image of plan p.
 func (o *arrayOrigin) convert(b []byte, p plan, rs *resampler, dst []byte) {
 	// Values that are pixels already are copied as they are.
-	if o.h == p.H && o.w == p.W && o.c == p.C && !o.planar && (o.elem == dataset.U1 && p.Bits == 8 || o.elem == dataset.U2 && p.Bits == 16) {
+	if o.h == p.H && o.w == p.W && o.c == p.C && !o.planar && !o.mask && (o.elem == dataset.U1 && p.Bits == 8 || o.elem == dataset.U2 && p.Bits == 16) {
 		copy(dst, b)
 		return
 	}
 	unit := float32(1) // full scale of the values handed to the resampler
-	switch o.elem {
-	case dataset.U1:
+	switch {
+	case o.mask:
+	case o.elem == dataset.U1:
 		unit = 255
 	default:
 		unit = float32(int(1)<<p.Bits - 1)

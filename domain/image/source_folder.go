@@ -457,6 +457,9 @@ func (o *filesOrigin) open(env *loadEnv, p plan) (readRun, func() error, error) 
 				defer pool.Put(d)
 				var fatal error
 				bad[i-from], fatal = o.decode(ctx, i, budget, sem, d, p, dst[(i-from)*size:][:size])
+				if env.item != nil {
+					env.item()
+				}
 				return fatal
 			})
 		}
