@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -304,12 +305,19 @@ func methodLabel(m string) string {
 	return m
 }
 
-// skippedReason returns why a section is missing.
+// skippedReason returns why a section is missing: its own reason, or that of
+// the nearest stage before it, since no stage runs after one that stopped.
 func (r *Report) skippedReason(section, otherwise string) string {
-	for _, s := range r.Skipped {
-		if s.Section == section && s.Reason != "" {
-			return s.Reason
+	order := []string{SectionCertify, SectionPretrain, SectionAudit, SectionAdapt}
+	for i := slices.Index(order, section); i >= 0; i-- {
+		for _, s := range r.Skipped {
+			if s.Section == order[i] && s.Reason != "" {
+				return s.Reason
+			}
 		}
+	}
+	if section != SectionCertify && r.violated() != nil {
+		return "the run stopped at the broken contract"
 	}
 	return otherwise
 }

@@ -49,7 +49,12 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"method": methodLabel,
 	"clip":   clip,
 	"mod":    func(a, b int) int { return a % b },
-	"date":   func(r *Report) string { return r.Created.UTC().Format("2006-01-02 15:04") + " UTC" },
+	"date": func(r *Report) string {
+		if r.Created.IsZero() {
+			return "undated"
+		}
+		return r.Created.UTC().Format("2006-01-02 15:04") + " UTC"
+	},
 	"mb": func(v int64) template.HTML {
 		return datum(Num(v), fixed(Num(float64(v)/(1<<30)), 1)+"\u00a0GiB")
 	},

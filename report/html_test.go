@@ -306,7 +306,7 @@ func TestEmptyReport(t *testing.T) {
 			for _, want := range map[string][]string{
 				"nothing":   {"No verdict on pretraining", "this stage did not run"},
 				"no labels": {"the data has no labels", "No scores: the data has no labels."},
-				"violated":  {"A contract is broken: invariant “rotate”", "changed the answer in 26\u00a0%", "A safe range would be −20"},
+				"violated":  {"A contract is broken: invariant “rotate”", "changed the answer in 26\u00a0%", "A safe range would be −20", "No audit: a contract is broken.", "No scores: a contract is broken."},
 				"collapsed": {"The encoder collapsed at step 0"},
 			}[name] {
 				if !strings.Contains(text, want) {

@@ -284,6 +284,11 @@ func (p plot) draw() template.HTML {
 			}
 		}
 	}
+	for _, m := range p.marks {
+		if ok(m.x) && xlo <= xhi {
+			xlo, xhi = math.Min(xlo, m.x), math.Max(xhi, m.x)
+		}
+	}
 	h := p.height
 	if h == 0 {
 		h = 250
