@@ -132,6 +132,8 @@ func (s *Sampler) card(t domain.Transformation, samples []int, seed uint64) (car
 	g := cfg.Params[spec.Params[0].Name]
 	heads, draw := []string{"original", "low", "middle", "high"}, func(k, i int) view.Params { return t.At(float64(k)/2, seed, i) }
 	switch {
+	case g.From == g.To && spec.Classes > 0:
+		heads = []string{"original", spec.Params[0].Name + " " + number(g.From)}
 	case g.From == g.To:
 		heads = []string{"original", "draw 1", "draw 2", "draw 3"}
 		draw = func(k, i int) view.Params { return t.Draw(seed, uint64(k), i) }
@@ -150,6 +152,9 @@ func (s *Sampler) card(t domain.Transformation, samples []int, seed uint64) (car
 		draw = func(k, i int) view.Params { return t.Draw(seed, uint64(k), i) }
 	}
 	c.Heads = heads
+	if len(heads) == 2 && len(samples) > 1 { // two samples side by side
+		c.Heads = append(append([]string{}, heads...), heads...)
+	}
 	a := array(s.in, 1)
 	for _, i := range samples {
 		var src Image

@@ -44,7 +44,8 @@ type scratch struct {
 	ints   []int
 	table  [256]uint8
 	weight []uint32
-	ref    []int32
+	bytes  []uint8
+	taps   []uint16
 }
 
 // Shape is what a Transform is built for.

@@ -71,8 +71,14 @@ func hflip[T pixel](dst, src []T, w, h, c int) {
 				d[i] = s[j]
 			}
 		case 3:
-			j := len(s) - 3
-			for i := 0; i+2 < len(d) && j >= 0; i += 3 {
+			i, j := 0, len(s)-3
+			if n := len(s) / 24; haveVector && n > 0 {
+				if d8, ok := any(d).([]uint8); ok {
+					mirrorAVX2(&d8[0], &any(s).([]uint8)[len(s)-24], n)
+					i, j = 24*n, len(s)-3-24*n
+				}
+			}
+			for ; i+2 < len(d) && j >= 0; i += 3 {
 				a, b := d[i:i+3:i+3], s[j:j+3:j+3]
 				a[0], a[1], a[2] = b[0], b[1], b[2]
 				j -= 3

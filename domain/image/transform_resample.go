@@ -58,13 +58,12 @@ func (a *axis) pair(i, n int) (lo, hi int, second uint32) {
 	return lo, hi, second
 }
 
-// Weights of the packed path have 13 bits, so that three 8-bit channels share one
-// 64-bit word in lanes of 21 bits; the general path has 20 bits.
+// Weights for 8-bit values have 13 bits, so that three channels share one 64-bit word in lanes of
+// 21 bits, and a weight fits the 16-bit factors of vector instructions; the general path has 20 bits.
 const (
 	laneBits  = 13
 	lane      = 21
 	laneOnes  = 1 | 1<<lane | 1<<(2*lane)
-	laneMask  = 0xff * laneOnes
 	laneHalf  = laneOnes << (laneBits - 1)
 	tapBits   = 20
 	fracBits  = 8 // of the values between the two passes
@@ -85,10 +84,10 @@ func resample(s *scratch, dst, src *Image, x, y, w, h int) {
 		}
 		return
 	}
-	if src.Bits == 8 && n == 3 && w <= dst.W && h <= dst.H {
+	if src.Bits == 8 && w <= dst.W && h <= dst.H {
 		s.ax.set(w, dst.W, laneBits)
 		s.ay.set(h, dst.H, laneBits)
-		enlargeRGB(s, dst.Pix, src.Pix, dst.W, dst.H, src.W, x, y, w, h)
+		enlarge(s, dst.Pix, src.Pix[(y*src.W+x)*n:], dst.W, dst.H, src.W, n, w, h)
 		return
 	}
 	s.ax.set(w, dst.W, tapBits)
@@ -108,19 +107,6 @@ func resize[T pixel](s *scratch, dst, src []T, dw, dh, sw, c, w, h int) {
 	const half = 1 << (tapBits - fracBits - 1)
 	for y := range h {
 		in, out := src[y*sw*c:y*sw*c+w*c], mid[y*dw*c:(y+1)*dw*c]
-		if c == 1 && w <= dw {
-			start, weight, stride := ax.start[:len(out)], ax.weight, ax.stride
-			for i := range out {
-				lo := int(start[i])
-				hi := min(lo+1, w-1)
-				b := uint64(0)
-				if hi > lo {
-					b = uint64(weight[i*stride+1])
-				}
-				out[i] = uint32((uint64(in[lo])*(1<<tapBits-b) + uint64(in[hi])*b + half) >> (tapBits - fracBits))
-			}
-			continue
-		}
 		for i := range dw {
 			wt := ax.weight[i*ax.stride:][:ax.count[i]]
 			for k := range c {
@@ -163,48 +149,76 @@ func pack3(p []uint8) uint64 {
 	return uint64(p[0]) | uint64(p[1])<<lane | uint64(p[2])<<(2*lane)
 }
 
-// enlargeRGB is the bilinear enlargement of 8-bit RGB: one multiplication handles three channels.
+// enlarge is the bilinear enlargement of 8-bit pictures, rounded to 8 bits between the passes as in PIL.
 // Two filtered rows are kept.
-func enlargeRGB(s *scratch, dst, src []uint8, dw, dh, sw, x, y, w, h int) {
-	s.rows = grow(s.rows, 2*dw+w)
-	rows := [2][]uint64{s.rows[:dw], s.rows[dw : 2*dw]}
-	line := s.rows[2*dw : 2*dw+w]
+func enlarge(s *scratch, dst, src []uint8, dw, dh, sw, c, w, h int) {
+	n := dw * c
+	s.bytes = grow(s.bytes, 2*n)
+	s.rows = grow(s.rows, w)
+	rows := [2][]uint8{s.bytes[:n], s.bytes[n : 2*n]}
 	have := [2]int{-1, -1}
-	row := func(r int) []uint64 {
-		k := r & 1
-		if have[k] == r {
-			return rows[k]
+	for r := range dh {
+		lo, hi, second := s.ay.pair(r, h)
+		for _, k := range [2]int{lo, hi} {
+			if have[k&1] != k {
+				have[k&1] = k
+				widen(s, rows[k&1], src[k*sw*c:][:w*c], c)
+			}
 		}
-		have[k] = r
-		in := src[((y+r)*sw+x)*3:][:w*3]
+		lerp(dst[r*n:(r+1)*n], rows[lo&1], rows[hi&1], second)
+	}
+}
+
+// widen filters one row.
+func widen(s *scratch, out, in []uint8, c int) {
+	w, stride, weight := len(in)/c, s.ax.stride, s.ax.weight
+	start := s.ax.start[:len(out)/c]
+	switch c {
+	case 1:
+		for i, lo := range start {
+			b := weight[i*stride+1]
+			hi := min(int(lo)+1, w-1)
+			out[i] = uint8((uint32(in[lo])*(laneWhole-b) + uint32(in[hi])*b + laneWhole/2) >> laneBits)
+		}
+	case 3:
+		line := s.rows[:w]
 		for i := range line {
 			line[i] = pack3(in[3*i : 3*i+3])
 		}
-		out := rows[k]
-		ax := &s.ax
-		start, weight, stride := ax.start[:len(out)], ax.weight, ax.stride
-		for i := range out {
-			lo := int(start[i])
-			hi := min(lo+1, len(line)-1)
+		for i, lo := range start {
 			b := uint64(weight[i*stride+1])
-			if hi == lo {
-				b = 0
-			}
-			out[i] = (line[lo]*(laneWhole-b) + line[hi]*b + laneHalf) >> laneBits & laneMask
-		}
-		return out
-	}
-	for r := range dh {
-		lo, hi, second := s.ay.pair(r, h)
-		a := row(lo)
-		b := row(hi)
-		out := dst[r*dw*3 : (r+1)*dw*3]
-		wa, wb := uint64(laneWhole-second), uint64(second)
-		for i := range a {
-			v := (a[i]*wa + b[i]*wb + laneHalf) >> laneBits
+			hi := min(int(lo)+1, len(line)-1)
+			v := (line[lo]*(laneWhole-b) + line[hi]*b + laneHalf) >> laneBits
 			o := out[3*i : 3*i+3 : 3*i+3]
 			o[0], o[1], o[2] = uint8(v), uint8(v>>lane), uint8(v>>(2*lane))
 		}
+	default:
+		for i, lo := range start {
+			b := weight[i*stride+1]
+			hi := min(int(lo)+1, w-1)
+			for k := range c {
+				out[i*c+k] = uint8((uint32(in[int(lo)*c+k])*(laneWhole-b) + uint32(in[hi*c+k])*b + laneWhole/2) >> laneBits)
+			}
+		}
+	}
+}
+
+// lerp mixes two rows; second, of 8192, is the weight of b.
+func lerp(dst, a, b []uint8, second uint32) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	if second == 0 {
+		copy(dst, a)
+		return
+	}
+	if n := len(dst); haveVector && n >= 16 {
+		lerpAVX2(&dst[0], &a[0], &b[0], n/16, second)
+		if n&15 != 0 { // the last group again, up to the end
+			lerpAVX2(&dst[n-16], &a[n-16], &b[n-16], 1, second)
+		}
+		return
+	}
+	for i := range dst {
+		dst[i] = uint8((uint32(a[i])*(laneWhole-second) + uint32(b[i])*second + laneWhole/2) >> laneBits)
 	}
 }
 
@@ -222,9 +236,8 @@ func KernelSide(declared, width int) int {
 func applyBlur(t *Transform, dst, src *Image, p *view.Params) {
 	s, sigma := &t.work, p.V[0]
 	radius := KernelSide(int(p.V[1]), src.W) / 2
-	rgb := src.Bits == 8 && src.C == 3
 	bits := uint(tapBits)
-	if rgb {
+	if src.Bits == 8 {
 		bits = laneBits
 	}
 	s.weight = grow(s.weight, radius+1)
@@ -234,12 +247,10 @@ func applyBlur(t *Transform, dst, src *Image, p *view.Params) {
 	case radius == 0:
 		copy(dst.Pix, src.Pix)
 		copy(dst.Pix16, src.Pix16)
-	case rgb:
-		blurRGB(s, dst.Pix, src.Pix, src.W, src.H, radius)
 	case src.Bits == 16:
-		blur(s, dst.Pix16, src.Pix16, src.W, src.H, src.C, radius)
+		blur16(s, dst.Pix16, src.Pix16, src.W, src.H, src.C, radius)
 	default:
-		blur(s, dst.Pix, src.Pix, src.W, src.H, src.C, radius)
+		blur8(s, dst.Pix, src.Pix, src.W, src.H, src.C, radius)
 	}
 }
 
@@ -280,7 +291,7 @@ func reflect(i, n int) int {
 	return i
 }
 
-func blur[T pixel](s *scratch, dst, src []T, w, h, c, radius int) {
+func blur16(s *scratch, dst, src []uint16, w, h, c, radius int) {
 	n := w * c
 	s.u32 = grow(s.u32, h*n+(w+2*radius)*c)
 	mid, line := s.u32[:h*n], s.u32[h*n:]
@@ -299,14 +310,6 @@ func blur[T pixel](s *scratch, dst, src []T, w, h, c, radius int) {
 		for i, v := range in {
 			body[i] = uint32(v)
 		}
-		if radius == 1 {
-			a, b, e := line[:n], line[c:][:n], line[2*c:][:n]
-			w0, w1 := uint64(wt[0]), uint64(wt[1])
-			for i := range out {
-				out[i] = uint32((uint64(b[i])*w0 + uint64(a[i]+e[i])*w1 + half) >> (tapBits - fracBits))
-			}
-			continue
-		}
 		for i := range out {
 			at := i + radius*c
 			sum := uint64(line[at])*uint64(wt[0]) + half
@@ -319,15 +322,6 @@ func blur[T pixel](s *scratch, dst, src []T, w, h, c, radius int) {
 	s.ints = grow(s.ints, 2*radius)
 	for y := range h {
 		out, b := dst[y*n:(y+1)*n], mid[y*n:(y+1)*n]
-		if radius == 1 {
-			up, down := reflect(y-1, h)*n, reflect(y+1, h)*n
-			a, e := mid[up:up+n], mid[down:down+n]
-			w0, w1 := uint64(wt[0]), uint64(wt[1])
-			for i := range out {
-				out[i] = T((uint64(b[i])*w0 + (uint64(a[i])+uint64(e[i]))*w1 + 1<<(tapBits+fracBits-1)) >> (tapBits + fracBits))
-			}
-			continue
-		}
 		for k := range radius {
 			s.ints[2*k], s.ints[2*k+1] = reflect(y-1-k, h)*n, reflect(y+1+k, h)*n
 		}
@@ -336,56 +330,56 @@ func blur[T pixel](s *scratch, dst, src []T, w, h, c, radius int) {
 			for k := 1; k < len(wt); k++ {
 				sum += (uint64(mid[s.ints[2*k-2]+i]) + uint64(mid[s.ints[2*k-1]+i])) * uint64(wt[k])
 			}
-			out[i] = T(sum >> (tapBits + fracBits))
+			out[i] = uint16(sum >> (tapBits + fracBits))
 		}
 	}
 }
 
-// blurRGB is blur for 8-bit RGB, three channels a word.
-func blurRGB(s *scratch, dst, src []uint8, w, h, radius int) {
-	s.rows = grow(s.rows, h*w+w+2*radius)
-	mid, line := s.rows[:h*w], s.rows[h*w:]
-	wt := s.weight[:radius+1]
-	w0 := uint64(wt[0])
-	for y := range h {
-		in, out := src[y*w*3:(y+1)*w*3], mid[y*w:(y+1)*w]
-		body := line[radius:][:w]
-		for i := range body {
-			body[i] = pack3(in[3*i : 3*i+3])
-		}
-		for k := range radius {
-			line[radius-1-k], line[radius+w+k] = body[reflect(-1-k, w)], body[reflect(w+k, w)]
-		}
-		for i := range out {
-			out[i] = body[i]*w0 + laneHalf
-		}
-		for k := 1; k <= radius; k++ {
-			a, b, wk := line[radius-k:][:len(out)], line[radius+k:][:len(out)], uint64(wt[k])
-			for i := range out {
-				out[i] += (a[i] + b[i]) * wk
-			}
-		}
-		for i := range out {
-			out[i] = out[i] >> laneBits & laneMask
-		}
+// blur8 rounds to 8 bits between the passes.
+func blur8(s *scratch, dst, src []uint8, w, h, c, radius int) {
+	n, pad := w*c, radius|1 // the kernel takes taps in pairs: an even number of them with the centre
+	s.taps = grow(s.taps, pad+1)
+	s.taps[pad] = 0
+	for k := range radius + 1 {
+		s.taps[k] = uint16(s.weight[k])
 	}
-	acc := line[:w]
+	s.bytes = grow(s.bytes, (h+2*pad)*n+n+2*pad*c)
+	mid, line := s.bytes[:(h+2*pad)*n], s.bytes[(h+2*pad)*n:]
 	for y := range h {
-		b := mid[y*w : (y+1)*w]
-		for i := range acc {
-			acc[i] = b[i]*w0 + laneHalf
+		in := src[y*n : (y+1)*n]
+		copy(line[pad*c:], in)
+		for k := range pad {
+			l, r := reflect(-1-k, w), reflect(w+k, w)
+			copy(line[(pad-1-k)*c:(pad-k)*c], in[l*c:(l+1)*c])
+			copy(line[(pad+w+k)*c:(pad+w+k+1)*c], in[r*c:(r+1)*c])
 		}
-		for k := 1; k <= radius; k++ {
-			up, down, wk := mid[reflect(y-k, h)*w:][:w], mid[reflect(y+k, h)*w:][:w], uint64(wt[k])
-			for i := range acc {
-				acc[i] += (up[i] + down[i]) * wk
-			}
+		fir(mid[(y+pad)*n:(y+pad+1)*n], line, pad*c, c, s.taps)
+	}
+	for k := range pad {
+		up, down := pad+reflect(-1-k, h), pad+reflect(h+k, h)
+		copy(mid[(pad-1-k)*n:(pad-k)*n], mid[up*n:(up+1)*n])
+		copy(mid[(pad+h+k)*n:(pad+h+k+1)*n], mid[down*n:(down+1)*n])
+	}
+	fir(dst, mid, pad*n, n, s.taps)
+}
+
+// fir filters src[at:at+len(dst)] with the symmetric half kernel w of taps that are stride apart.
+func fir(dst, src []uint8, at, stride int, w []uint16) {
+	n := len(dst)
+	_ = src[at-(len(w)-1)*stride]
+	_ = src[at+n-1+(len(w)-1)*stride]
+	if haveVector && n >= 16 {
+		firAVX2(&dst[0], &src[at], n/16, stride, &w[0], len(w)/2)
+		if n&15 != 0 {
+			firAVX2(&dst[n-16], &src[at+n-16], 1, stride, &w[0], len(w)/2)
 		}
-		out := dst[y*w*3 : (y+1)*w*3]
-		for i, v := range acc {
-			v >>= laneBits
-			o := out[3*i : 3*i+3 : 3*i+3]
-			o[0], o[1], o[2] = uint8(v), uint8(v>>lane), uint8(v>>(2*lane))
+		return
+	}
+	for i := range dst {
+		sum := uint32(src[at+i])*uint32(w[0]) + laneWhole/2
+		for k := 1; k < len(w); k++ {
+			sum += (uint32(src[at+i-k*stride]) + uint32(src[at+i+k*stride])) * uint32(w[k])
 		}
+		dst[i] = uint8(sum >> laneBits)
 	}
 }

@@ -610,3 +610,23 @@ func TestTranslate(t *testing.T) {
 		}, 0)
 	})
 }
+
+// BenchmarkTransform times single transformations on 96x96 RGB, in ns a view.
+func BenchmarkTransform(b *testing.B) {
+	sh := Shape{96, 96, 3, 8}
+	for _, c := range []struct {
+		name string
+		p    *view.Params
+	}{
+		{"crop", value(0.5, 1, 10, 10, 68, 68)}, {"hflip", value(1)}, {"brightness", value(1.3)}, {"contrast", value(0.7)},
+		{"saturation", value(0.7)}, {"hue", value(0.13)}, {"greyscale", value(1)}, {"blur", value(1, 0)}, {"rotate", value(10, 0)},
+		{"noise", value(0.05, 7)}, {"mask", value(0.6, 8, 0.5, 7)}, {"jigsaw3", value(9)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			tr, src, dst := at(c.name, sh, nil), picture(1, sh), New(96, 96, 3, 8)
+			for b.Loop() {
+				tr.Apply(dst, src, c.p)
+			}
+		})
+	}
+}

@@ -14,7 +14,7 @@ const (
 	lumB = 7471
 )
 
-// mean is the mean luminance (3 channels) or the mean of all values, after an optional table.
+// mean8 is the mean luminance (3 channels) or the mean of all values, after a table.
 func mean8(pix []uint8, c int, table *[256]uint8) float64 {
 	if len(pix) == 0 {
 		return 0
@@ -26,8 +26,16 @@ func mean8(pix []uint8, c int, table *[256]uint8) float64 {
 		}
 		return float64(sum) / float64(len(pix))
 	}
-	var r, g, b int
-	for i := 0; i+2 < len(pix); i += 3 {
+	var r, g, b, i int
+	if n := min(len(pix)/24, 1<<24); haveVector && n > 0 && table == unchanged {
+		var sums [24]uint32
+		sumsAVX2(&pix[0], n, &sums)
+		for k := range 8 {
+			r, g, b = r+int(sums[k]), g+int(sums[8+k]), b+int(sums[16+k])
+		}
+		i = 24 * n
+	}
+	for ; i+2 < len(pix); i += 3 {
 		p := pix[i : i+3 : i+3]
 		r += int(table[p[0]])
 		g += int(table[p[1]])
@@ -61,6 +69,13 @@ func identityTable(t *[256]uint8) {
 		t[i] = uint8(i)
 	}
 }
+
+// unchanged is the table that does nothing.
+var unchanged = func() *[256]uint8 {
+	t := new([256]uint8)
+	identityTable(t)
+	return t
+}()
 
 // compose makes t the table of round(factor*t + offset), clipped.
 func compose(t *[256]uint8, factor, offset float64) {
@@ -105,7 +120,7 @@ func applyContrast(t *Transform, dst, src *Image, p *view.Params) {
 	}
 	tab := &t.work.table
 	identityTable(tab)
-	compose(tab, p.V[0], (1-p.V[0])*mean8(src.Pix, src.C, tab))
+	compose(tab, p.V[0], (1-p.V[0])*mean8(src.Pix, src.C, unchanged))
 	lookup(dst.Pix, src.Pix, tab)
 }
 
@@ -115,8 +130,7 @@ func applySaturation(t *Transform, dst, src *Image, p *view.Params) {
 		saturate16(dst.Pix16, src.Pix16, p.V[0])
 		return
 	}
-	identityTable(&t.work.table)
-	saturate8(dst.Pix, src.Pix, p.V[0], &t.work.table)
+	saturate8(dst.Pix, src.Pix, p.V[0], nil)
 }
 
 func applyGrey(t *Transform, dst, src *Image, p *view.Params) {
@@ -125,11 +139,23 @@ func applyGrey(t *Transform, dst, src *Image, p *view.Params) {
 	applySaturation(t, dst, src, &q)
 }
 
-// saturate8 blends every pixel with its luminance; dst may be src.
+// saturate8 blends every pixel with its luminance, after an optional table; dst may be src.
 func saturate8(dst, src []uint8, factor float64, tab *[256]uint8) {
 	dst = dst[:len(src)]
 	f := int(math.Round(factor * 4096))
-	for i := 0; i+2 < len(src); i += 3 {
+	i := 0
+	if n := len(src) / 24; haveVector && n > 0 {
+		if tab != nil {
+			lookup(dst, src, tab)
+			src = dst
+		}
+		saturateAVX2(&dst[0], &src[0], n, int32(f))
+		i, tab = 24*n, nil
+	}
+	if tab == nil {
+		tab = unchanged
+	}
+	for ; i+2 < len(src); i += 3 {
 		p, o := src[i:i+3:i+3], dst[i:i+3:i+3]
 		r, g, b := int(tab[p[0]]), int(tab[p[1]]), int(tab[p[2]])
 		y := (lumR*r+lumG*g+lumB*b+1<<15)>>16*(4096-f) + 2048
@@ -156,8 +182,7 @@ func applyHue(t *Transform, dst, src *Image, p *view.Params) {
 		hue16(dst.Pix16, src.Pix16, p.V[0])
 		return
 	}
-	identityTable(&t.work.table)
-	hue8(dst.Pix, src.Pix, p.V[0], &t.work.table)
+	hue8(dst.Pix, src.Pix, p.V[0], nil)
 }
 
 // turn moves the hue of one pixel by shift/65536 sixths of the circle. A shift of hue keeps the largest
@@ -185,11 +210,23 @@ func turn(r, g, b, shift int) (int, int, int) {
 	return lo + min(max(x, 0), c), lo + min(max(y, 0), c), lo + min(max(z, 0), c)
 }
 
-// hue8 turns the hue of every pixel; dst may be src.
+// hue8 turns the hue of every pixel, after an optional table; dst may be src.
 func hue8(dst, src []uint8, shift float64, tab *[256]uint8) {
 	dst = dst[:len(src)]
 	d := int(math.Round(shift * 6 * 65536))
-	for i := 0; i+2 < len(src); i += 3 {
+	i := 0
+	if n := len(src) / 24; haveVector && n > 0 {
+		if tab != nil {
+			lookup(dst, src, tab)
+			src = dst
+		}
+		hueAVX2(&dst[0], &src[0], n, int32(d))
+		i, tab = 24*n, nil
+	}
+	if tab == nil {
+		tab = unchanged
+	}
+	for ; i+2 < len(src); i += 3 {
 		p, o := src[i:i+3:i+3], dst[i:i+3:i+3]
 		r, g, b := turn(int(tab[p[0]]), int(tab[p[1]]), int(tab[p[2]]), d)
 		o[0], o[1], o[2] = uint8(r), uint8(g), uint8(b)
@@ -241,13 +278,21 @@ func applyJitter(t *Transform, dst, src *Image, p *view.Params) {
 			compose(tab, v, 0)
 			pending = true
 		case op == 1:
-			compose(tab, v, (1-v)*mean8(cur, src.C, tab))
+			first := tab
+			if !pending {
+				first = unchanged
+			}
+			compose(tab, v, (1-v)*mean8(cur, src.C, first))
 			pending = true
 		default:
+			first := tab
+			if !pending {
+				first = nil
+			}
 			if op == 2 {
-				saturate8(dst.Pix, cur, v, tab)
+				saturate8(dst.Pix, cur, v, first)
 			} else {
-				hue8(dst.Pix, cur, v, tab)
+				hue8(dst.Pix, cur, v, first)
 			}
 			cur = dst.Pix
 			if pending {
