@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -243,6 +244,49 @@ func TestJSONRoundTrip(t *testing.T) {
 	}
 	if _, err := ReadJSON(strings.NewReader(`{"format": 99}`)); err == nil {
 		t.Error("a newer format was read")
+	}
+}
+
+func TestEmbeddedJSONIsReportJSON(t *testing.T) {
+	r := example(t)
+	var want, got bytes.Buffer
+	if err := WriteJSON(&want, r); err != nil {
+		t.Fatal(err)
+	}
+	elements, _ := parse(t, render(t, r))
+	for _, e := range elements {
+		if e.attr["download"] != "report.json" {
+			continue
+		}
+		raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(e.attr["href"], "data:application/json;base64,"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := ReadJSON(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteJSON(&got, back); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := cmp.Diff(want.String(), got.String()); d != "" {
+		t.Error(d)
+	}
+}
+
+// A run on a large data set still gives a page that a browser opens at once.
+func TestPageSize(t *testing.T) {
+	r := example(t)
+	for len(r.Map.Points) < 10000 {
+		r.Map.Points = append(r.Map.Points, r.Map.Points[:1000]...)
+	}
+	for len(r.Curves) < 5000 {
+		r.Curves = append(r.Curves, r.Curves[len(r.Curves)-1])
+		r.Curves[len(r.Curves)-1].Step++
+	}
+	if n := len(render(t, r)); n > 3<<20 {
+		t.Errorf("page is %d bytes", n)
 	}
 }
 

@@ -307,7 +307,7 @@ func (p plot) draw() template.HTML {
 		right = math.Min(116, 14+float64(min(longest, 17))*fontW)
 	}
 	top, bottom, left := 24.0, h-38, 46.0
-	y := linear(ylo, yhi, bottom, top, int(math.Max(3, h/60)))
+	y := linear(ylo, yhi, bottom, top, int(math.Max(4, h/50)))
 	var x scale
 	if p.logX {
 		x = logScale(xlo/1.18, xhi*1.18, left, w-right)
