@@ -35,7 +35,7 @@ const Tries = 10
 // Resolve returns c with every parameter and term written out, checked against s.
 //
 // A parameter that is not declared gets its default; the principal one gets the hull of the
-// terms, where there are any. A transformation without terms promises the default
+// terms that may be drawn (not Protected), where there are any. A transformation without terms promises the default
 // contract of its Spec over the declared range. P is left as it is.
 func (s Spec) Resolve(c Config) (Config, error) {
 	if c.Name != s.Name {
@@ -90,9 +90,20 @@ func (s Spec) Resolve(c Config) (Config, error) {
 	return c, nil
 }
 
+// hull is the smallest range around the terms that may be drawn from; around the Protected
+// ones only where there are no others.
 func hull(ts contract.Terms) contract.Range {
-	h := ts[0].Range
-	for _, t := range ts[1:] {
+	var drawn contract.Terms
+	for _, t := range ts {
+		if t.Kind != contract.Protected {
+			drawn = append(drawn, t)
+		}
+	}
+	if len(drawn) == 0 {
+		drawn = ts
+	}
+	h := drawn[0].Range
+	for _, t := range drawn[1:] {
 		h.From, h.To = min(h.From, t.Range.From), max(h.To, t.Range.To)
 	}
 	return h

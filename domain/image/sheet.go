@@ -373,8 +373,8 @@ var sheetPage = template.Must(template.New("sheet").Parse(`<!doctype html>
 body{margin:0;padding:1.2rem clamp(.6rem,3vw,2rem) 3rem;font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif;color:var(--ink);background:var(--back)}
 h1{font-size:1.5rem;margin:0 0 .2rem;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:1.8rem 0 .6rem}h3{font-size:1.05rem;margin:0}
 p{margin:.2rem 0 .6rem;max-width:46rem}.soft{color:var(--soft)}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,25rem),1fr));gap:1rem;align-items:start}
-.card{background:var(--paper);border:1px solid var(--line);border-radius:8px;padding:.8rem .9rem;break-inside:avoid}
+.cards{columns:25rem;column-gap:1rem}
+.card{margin:0 0 1rem;background:var(--paper);border:1px solid var(--line);border-radius:8px;padding:.8rem .9rem;break-inside:avoid}
 .top{display:flex;flex-wrap:wrap;gap:.3rem .6rem;align-items:baseline;justify-content:space-between}
 .tag{display:inline-block;border-radius:999px;padding:.05rem .55rem;font-size:.8rem;color:#fff;background:var(--soft);margin:0 .3rem .2rem 0}
 .invariant{background:var(--invariant)}.equivariant{background:var(--equivariant)}.restorable{background:var(--restorable)}.protected{background:var(--protected)}
@@ -382,14 +382,14 @@ p{margin:.2rem 0 .6rem;max-width:46rem}.soft{color:var(--soft)}
 table.params{border-collapse:collapse;width:100%;font-size:.85rem;margin:.3rem 0 .5rem}
 table.params td,table.params th{text-align:left;vertical-align:top;padding:.12rem .5rem .12rem 0;border-top:1px solid var(--line);font-weight:400}
 table.params tr:first-child td,table.params tr:first-child th{border-top:0}
-table.params th{font-weight:600}
+table.params th{font-weight:600}table.params td:not(.doc){white-space:nowrap}
 .doc{color:var(--soft)}
 .grid{display:grid;gap:.35rem .4rem}
 .head{font-size:.78rem;color:var(--soft);text-align:center}
 figure{margin:0;text-align:center;min-width:0}
 figure img{width:100%;max-width:9rem;aspect-ratio:auto;image-rendering:pixelated;border:1px solid var(--line);display:block;margin:0 auto;background:#888}
 figcaption{font-size:.72rem;color:var(--soft);min-height:1em;line-height:1.2;overflow-wrap:anywhere}
-@media print{body{background:#fff;padding:0;font-size:11px}.cards{grid-template-columns:1fr 1fr}.tag,figure img{-webkit-print-color-adjust:exact;print-color-adjust:exact}figure img{max-width:2.4cm}}
+@media print{body{background:#fff;padding:0;font-size:11px}.cards{columns:2}.tag,figure img{-webkit-print-color-adjust:exact;print-color-adjust:exact}figure img{max-width:2.4cm}}
 </style></head><body>
 <h1>{{.Title}}: views</h1>
 <p class="soft">{{.Shape}} · seed {{.Seed}}</p>
