@@ -25,10 +25,12 @@ const (
 	Collapsed = "collapse"
 )
 
-// The limits of Verdict: ours, not a paper's, and low on purpose: a false alarm costs more trust than a late one.
+// The limits of Verdict: ours, not a paper's. They lie below what untrained encoders show, whose
+// features share a large mean: a residual network on Fashion-MNIST with the running statistics of its start has
+// spread 0.03 to 0.11 and effective rank 1.4 to 3.5.
 const (
-	minSpread = 0.05 // of the spread of a sphere filled evenly
-	minRank   = 0.05 // of min(rows, dim)
+	minSpread = 0.01 // of the spread of a sphere filled evenly
+	minRank   = 1.2
 )
 
 // ErrFeatures is wrapped where features cannot be measured.
@@ -59,14 +61,19 @@ func Measure(a, b []float32, dim int) (Health, error) {
 	return h, err
 }
 
-// Verdict names collapse: all features in one direction (spread below 5 % of an even sphere's),
-// or in few (effective rank below 5 % of the greatest possible, or below 1.5; Jing et al. 2022,
-// arXiv:2110.09348, call it dimensional collapse).
+// Verdict names collapse that is beyond doubt: all rows in one direction (spread below 1 % of an
+// even sphere's) or on one line (effective rank below 1.2; the extreme of what Jing et al. 2022,
+// arXiv:2110.09348, call dimensional collapse).
+//
+// Measure the projections that enter the loss, not only the encoder's features, and compare with
+// the same network before training: batch norm keeps features apart while the projections shrink to
+// one point. A residual network trained without negatives went from spread 0.29 to 0.02 in its
+// projections and from 0.40 to 0.35 only in its features.
 func (h Health) Verdict() string {
 	switch {
 	case !(h.Spread >= minSpread):
 		return Collapsed
-	case h.EffectiveRank < 1.5 && h.Dim > 1 || h.EffectiveRank < minRank*float64(min(h.Rows, h.Dim)):
+	case h.EffectiveRank < minRank && min(h.Rows, h.Dim) > 1:
 		return LowRank
 	}
 	return Healthy
