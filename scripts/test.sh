@@ -2,12 +2,14 @@
 # make test: set up, check, lint, and run the tests of both builds.
 # Optional pieces that are absent are named. With CI=true a skipped test or an absent piece is a
 # failure unless .ci/allowed-skips lists it with a reason. The output ends with go test's own lines.
+# SELFSAME_TEST_PKGS="./nn ./optim" limits the tests to these packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${SELFSAME_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/selfsame}"
 export SELFSAME_CACHE
 ci=${CI:-false}
 failed=0
+read -ra pkgs <<<"${SELFSAME_TEST_PKGS:-./...}"
 
 step() { printf '== %s\n' "$*"; }
 
@@ -83,11 +85,11 @@ if [ "$failed" != 0 ]; then
 fi
 if [ "$cgo" = 1 ]; then
 	step "tests without cgo, of what differs"
-	mapfile -t pkgs < <(differ | sort -u)
-	CGO_ENABLED=0 tests "${pkgs[@]}"
+	mapfile -t differing < <(differ | sort -u)
+	CGO_ENABLED=0 tests "${differing[@]}"
 	step "tests"
-	tests ./...
+	tests "${pkgs[@]}"
 else
 	step "tests without cgo"
-	CGO_ENABLED=0 tests ./...
+	CGO_ENABLED=0 tests "${pkgs[@]}"
 fi

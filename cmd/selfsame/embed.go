@@ -35,16 +35,16 @@ func predictCommand(a *app) *cobra.Command {
 		Use:   "predict RUNDIR|MODEL DATA",
 		Short: "Write the class of every sample, with its probability",
 		Long: `predict puts the linear head that adapt fitted on the encoder and writes one row a
-sample: file, class, probability. Without -o the rows go to the terminal.`,
+sample: index, name, label where the data have one, class, probability. Without -o
+the rows go to the terminal.`,
 		Example: `  selfsame predict runs/fashion photos/
-  selfsame predict runs/fashion photos/ -o classes.csv --budget 1000`,
+  selfsame predict runs/fashion photos/ -o classes.csv --top 3`,
 		Args: args(2, 2, "RUNDIR|MODEL", "DATA"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.embed(cmd, &q, args, []string{".csv"}, false)
 		},
 	}
 	embedFlags(c, &q)
-	c.Flags().IntVar(&q.Budget, "budget", 0, "use the head fitted on this many labels (0: the most)")
 	c.Flags().IntVar(&q.TopK, "top", 1, "classes listed a sample")
 	return c
 }
@@ -52,15 +52,14 @@ sample: file, class, probability. Without -o the rows go to the terminal.`,
 func embedFlags(c *cobra.Command, q *embedRequest) {
 	f := c.Flags()
 	f.StringVarP(&q.Out, "out", "o", "", "output `file`; its ending chooses the format")
-	f.StringVar(&q.Part, "part", "all", "part of the data: train, val, test or all")
+	f.StringVar(&q.Part, "part", "all", "part of the data: train, test or all")
 	f.StringVar(&q.Engine, "engine", "auto", "auto, go or xla")
-	f.IntVar(&q.Batch, "batch", 256, "samples computed at a time")
 	completeValues(c, "part", parts)
 	completeValues(c, "engine", engineKinds)
 }
 
 var (
-	parts       = []string{"train", "val", "test", "all"}
+	parts       = []string{"train", "test", "all"}
 	engineKinds = []string{"auto", "go", "xla"}
 )
 
@@ -77,10 +76,8 @@ func (a *app) embed(cmd *cobra.Command, q *embedRequest, args, endings []string,
 		return usagef("%s: --part %q is not one of %s", name, q.Part, strings.Join(parts, ", "))
 	case !slices.Contains(engineKinds, q.Engine):
 		return usagef("%s: --engine %q is not one of %s", name, q.Engine, strings.Join(engineKinds, ", "))
-	case q.Batch < 1:
-		return usagef("%s: --batch %d is less than 1", name, q.Batch)
-	case q.Budget < 0:
-		return usagef("%s: --budget %d is negative", name, q.Budget)
+	case !features && q.TopK < 1:
+		return usagef("predict: --top %d is less than 1", q.TopK)
 	}
 	call := api.Predict
 	if features {

@@ -28,7 +28,7 @@ type runOutcome struct {
 	Dir     string   `json:"dir"`
 	Report  string   `json:"report,omitempty"`  // path of report.html
 	Verdict string   `json:"verdict,omitempty"` // "pays", "no difference shown", "hurts"
-	Lines   []string `json:"lines,omitempty"`   // the verdict in words, with its numbers
+	Lines   []string `json:"lines,omitempty"`   // the closing summary for people, 80 columns
 }
 
 // viewsRequest asks for a contact sheet.

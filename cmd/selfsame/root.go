@@ -22,6 +22,7 @@ type app struct {
 }
 
 func newRoot(a *app) *cobra.Command {
+	cobra.EnableCommandSorting = false // the order of the line
 	root := &cobra.Command{
 		Use:   "selfsame",
 		Short: "Self-supervised learning built on view contracts",

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// stages are the stages of the line, in order.
+// stages are the stages of the line, in order (a test holds them equal to those of the library).
 var stages = []string{"data", "views", "certify", "pretrain", "audit", "adapt", "report"}
 
 func runCommand(a *app) *cobra.Command {
@@ -64,17 +64,14 @@ func (a *app) run(cmd *cobra.Command, q runRequest) error {
 		runOutcome
 	}
 	return a.result(done{"result", out}, func(w io.Writer) error {
-		if out.Verdict != "" {
-			fmt.Fprintf(w, "verdict: %s\n", out.Verdict)
-		}
 		for _, l := range out.Lines {
-			fmt.Fprintf(w, "  %s\n", l)
+			fmt.Fprintln(w, l)
 		}
 		if out.Report != "" {
-			fmt.Fprintf(w, "report:  %s\n", out.Report)
-		} else {
-			fmt.Fprintf(w, "run:     %s\n", out.Dir)
+			_, err := fmt.Fprintf(w, "\nreport: %s\n", out.Report)
+			return err
 		}
-		return nil
+		_, err := fmt.Fprintf(w, "run:    %s\n", out.Dir)
+		return err
 	})
 }
