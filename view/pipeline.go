@@ -24,7 +24,7 @@ type Parametric[S any] interface {
 }
 
 // Masker is a Parametric that removes information in known places. MaskOf sets the
-// elements of dst that Apply replaces to 1 and the others to 0.
+// elements of dst (shaped as the sample) that Apply replaces to 1 and the others to 0.
 type Masker interface {
 	MaskOf(dst []uint8, p *Params)
 }

@@ -24,7 +24,7 @@ type Pixels func(p domain.Part, i int, m *Image) error
 // Fields, per sample: "views" [Views, H, W, C] and "locals" [Locals, side, side, C] for the Invariant
 // stream; for the Equivariant stream of transformation t: "t.input" [H, W, C] and
 // "t.target" (I32 class, or F32 scaled so that the Equivariant range becomes [-1, 1]); for
-// the Restorable stream of t: "t.input", "t.clean" [H, W, C] and "t.mask" [H, W] (U8, 1 where a pixel
+// the Restorable stream of t: "t.input", "t.clean" [H, W, C] and "t.mask" [H, W, C] (U8, 1 where a value
 // is to be restored). Where t has both streams, the fields of the second begin with "t.restore.".
 type Sampler struct {
 	in         domain.Field
@@ -256,7 +256,7 @@ func (s *Sampler) declare(w *workspace, seen map[string]int) error {
 				Views: 1, Input: prefix + ".input", Clean: prefix + ".clean", Mask: prefix + ".mask"}
 			st.input = add(st.Input, s.in.DType, dims...)
 			st.clean = add(st.Clean, s.in.DType, dims...)
-			st.maskF = add(st.Mask, domain.U8, dims[0], dims[1])
+			st.maskF = add(st.Mask, domain.U8, dims...)
 			s.streams = append(s.streams, st)
 		}
 	}
@@ -369,8 +369,7 @@ func (s *Sampler) Fill(dst []domain.Array, row int, seed, epoch uint64, i int, s
 			w.dst.CopyFrom(&w.src)
 			w.dst.wrap(&dst[st.input], row*size, s.shape)
 			t.Apply(&w.dst, &w.src, p)
-			n := s.shape.W * s.shape.H
-			t.(*Transform).MaskOf(dst[st.maskF].U8[row*n:(row+1)*n], p)
+			t.(*Transform).MaskOf(dst[st.maskF].U8[row*size:(row+1)*size], p)
 		}
 	}
 	return nil
@@ -451,6 +450,14 @@ func (t *transformation) Fill(dst *domain.Array, row int, p domain.Part, i int, 
 		return err
 	}
 	return t.apply(h, dst, row, &params)
+}
+
+// Mask sets the elements of dst [H, W, C] that a view replaces to 1 and the others to 0.
+func (t *transformation) Mask(dst []uint8, params view.Params) {
+	if h, ok := t.pool.Get().(*held); ok {
+		h.t.MaskOf(dst, &params)
+		t.pool.Put(h)
+	}
 }
 
 func (t *transformation) apply(h *held, dst *domain.Array, row int, p *view.Params) error {

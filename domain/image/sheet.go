@@ -295,7 +295,7 @@ func (s *Sampler) streamCards(p *page, samples []int, seed uint64, w *workspace)
 				c.Text = "Input, and the mask of what has to be restored (white)."
 				head("input", "mask")
 				add(st.input, 0, s.shape, "")
-				m := Image{W: s.shape.W, H: s.shape.H, C: 1, Bits: 8, Pix: dst[st.maskF].U8}
+				m := Image{W: s.shape.W, H: s.shape.H, C: s.shape.C, Bits: 8, Pix: dst[st.maskF].U8}
 				u, err := dataURL(&m, 1)
 				if err != nil {
 					failed = err

@@ -117,13 +117,13 @@ func applyMask(t *Transform, dst, src *Image, p *view.Params) {
 	}
 }
 
-// MaskOf sets dst [H, W] to 1 where Apply destroys what was there and to 0 elsewhere: the masked
-// patches, the cut-out square; every pixel for noise, blur and greyscale.
+// MaskOf sets dst [H, W, C] to 1 where Apply destroys what was there and to 0 elsewhere: the masked
+// patches, the cut-out square; everything for noise, blur and greyscale.
 func (t *Transform) MaskOf(dst []uint8, p *view.Params) {
 	w, h := t.w, t.h
 	box := func(x0, y0, x1, y1 int) {
 		for y := y0; y < y1 && x0 < x1; y++ {
-			row := dst[y*w+x0 : y*w+x1]
+			row := dst[(y*w+x0)*t.c : (y*w+x1)*t.c]
 			for i := range row {
 				row[i] = 1
 			}

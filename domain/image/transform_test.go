@@ -553,18 +553,16 @@ func TestCutoutAndMask(t *testing.T) {
 			tr.Draw(r, &p)
 			var dst Image
 			tr.Apply(&dst, src, &p)
-			mask := make([]uint8, sh.W*sh.H)
+			mask := make([]uint8, sh.W*sh.H*sh.C)
 			for i := range mask {
 				mask[i] = 7
 			}
 			tr.MaskOf(mask, &p)
 			fill := int(math.Floor(p.V[tr.fillAt()]*float64(src.Max()) + 0.5))
 			for i, m := range mask {
-				for c := range sh.C {
-					v := dst.At(i%sh.W, i/sh.W, c)
-					if m > 1 || m == 0 && v != src.At(i%sh.W, i/sh.W, c) || m == 1 && v != fill {
-						t.Fatalf("%s: pixel %d has mask %d and value %d", name, i, m, v)
-					}
+				x, y, c := i/sh.C%sh.W, i/sh.C/sh.W, i%sh.C
+				if v := dst.At(x, y, c); m > 1 || m == 0 && v != src.At(x, y, c) || m == 1 && v != fill {
+					t.Fatalf("%s: (%d, %d, %d) has mask %d and value %d", name, x, y, c, m, v)
 				}
 			}
 		}
