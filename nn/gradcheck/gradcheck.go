@@ -83,7 +83,7 @@ type running struct {
 }
 
 // Run checks the cases on an engine.
-func Run(t *testing.T, e *engine.Engine, cases []Case) {
+func Run(t testing.TB, e *engine.Engine, cases []Case) {
 	t.Helper()
 	for i := 0; i < len(cases); i += PerGraph {
 		if err := runChunk(t, e, cases[i:min(i+PerGraph, len(cases))]); err != nil {
@@ -178,7 +178,7 @@ func (rc *running) loss(y []float32) float64 {
 	return s
 }
 
-func runChunk(t *testing.T, e *engine.Engine, cases []Case) error {
+func runChunk(t testing.TB, e *engine.Engine, cases []Case) error {
 	t.Helper()
 	pr, err := compile(e, e.Mode(), cases)
 	if err != nil {
@@ -322,7 +322,7 @@ func direction(g []float32, seed uint64) []float64 {
 	return d
 }
 
-func (rc *running) checkForward(t *testing.T, y []float32) {
+func (rc *running) checkForward(t testing.TB, y []float32) {
 	t.Helper()
 	if rc.Reference == nil {
 		t.Errorf("%s: no reference", rc)
@@ -354,7 +354,7 @@ func (rc *running) checkForward(t *testing.T, y []float32) {
 
 // RunBF16 compares outputs and gradients in bf16 mode with those in fp32: finite differences would drown in the rounding.
 // The relative error in the 2-norm must stay within 3 %.
-func RunBF16(t *testing.T, e *engine.Engine, cases []Case) {
+func RunBF16(t testing.TB, e *engine.Engine, cases []Case) {
 	t.Helper()
 	for i := 0; i < len(cases); i += PerGraph {
 		chunk := cases[i:min(i+PerGraph, len(cases))]
