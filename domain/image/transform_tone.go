@@ -185,10 +185,10 @@ func applyHue(t *Transform, dst, src *Image, p *view.Params) {
 	hue8(dst.Pix, src.Pix, p.V[0], nil)
 }
 
-// turn moves the hue of one pixel by shift/65536 sixths of the circle. A shift of hue keeps the largest
+// turnHue moves the hue of one pixel by shift/65536 sixths of the circle. A shift of hue keeps the largest
 // and the smallest channel value; in units of their difference (chroma) the hue is a whole
 // number, so that one multiplication and no division is needed.
-func turn(r, g, b, shift int) (int, int, int) {
+func turnHue(r, g, b, shift int) (int, int, int) {
 	hi, lo := max(r, g, b), min(r, g, b)
 	c := hi - lo
 	h := 4*c + r - g // of 6c
@@ -228,7 +228,7 @@ func hue8(dst, src []uint8, shift float64, tab *[256]uint8) {
 	}
 	for ; i+2 < len(src); i += 3 {
 		p, o := src[i:i+3:i+3], dst[i:i+3:i+3]
-		r, g, b := turn(int(tab[p[0]]), int(tab[p[1]]), int(tab[p[2]]), d)
+		r, g, b := turnHue(int(tab[p[0]]), int(tab[p[1]]), int(tab[p[2]]), d)
 		o[0], o[1], o[2] = uint8(r), uint8(g), uint8(b)
 	}
 }
@@ -236,7 +236,7 @@ func hue8(dst, src []uint8, shift float64, tab *[256]uint8) {
 func hue16(dst, src []uint16, shift float64) {
 	d := int(math.Round(shift * 6 * 65536))
 	for i := 0; i+2 < len(src); i += 3 {
-		r, g, b := turn(int(src[i]), int(src[i+1]), int(src[i+2]), d)
+		r, g, b := turnHue(int(src[i]), int(src[i+1]), int(src[i+2]), d)
 		dst[i], dst[i+1], dst[i+2] = uint16(r), uint16(g), uint16(b)
 	}
 }
