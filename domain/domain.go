@@ -236,3 +236,33 @@ type Masked interface {
 	// Mask sets the elements of dst (as the Mask field of its stream) that a view replaces to 1, the others to 0.
 	Mask(dst []uint8, params view.Params)
 }
+
+// Sheeter writes a contact sheet of the declared views. Samples may implement it.
+type Sheeter interface {
+	// WriteSheet writes one self-contained HTML page with n samples of each transformation.
+	WriteSheet(w io.Writer, title string, n int, seed uint64) error
+}
+
+// About is what a domain knows of its data beside the samples.
+type About struct {
+	Licence      string
+	Skipped      int         // broken files that were passed over
+	SkippedFiles [][2]string // name and reason, as far as they are kept
+	Duplicates   []Duplicate
+	Warnings     []string
+}
+
+// Duplicate counts samples with the same content in two parts.
+type Duplicate struct {
+	A, B  string
+	Count int
+}
+
+// Describer tells of the data. Samples may implement it.
+type Describer interface{ Describe() About }
+
+// Namer names samples. Samples may implement it.
+type Namer interface {
+	// Name says which file or row sample i of a part is.
+	Name(p Part, i int) string
+}

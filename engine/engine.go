@@ -244,14 +244,12 @@ func (e *Engine) CompileMode(name string, mode Mode, build func(g *graph.Graph) 
 	return p, nil
 }
 
-// try runs f and turns a graph panic into an error. Errors of the Go run time
-// (index out of range, nil map) stay panics: they are bugs.
+// try runs f and turns a panic of graph building or of a back end into an error. The go back end
+// panics with errors of the Go run time too (an index out of range in its executor).
 func try(f func() error) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
-		case runtime.Error:
-			panic(r)
 		case error:
 			err = r
 		default:

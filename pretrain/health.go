@@ -18,11 +18,12 @@ type Health struct {
 	Epoch         float64  `json:"epoch"`
 	EffectiveRank float64  `json:"effective_rank"` // exp of the entropy of the singular values (Roy & Vetterli 2007), 1..Dim
 	Dim           int      `json:"dim"`
-	Spread        float64  `json:"spread"`     // standard deviation of the normalised features times sqrt(dim): 1 well spread, 0 collapsed
-	Alignment     *float64 `json:"alignment"`  // mean squared distance of two views (Wang & Isola 2020); nil without an Invariant stream
-	Uniformity    float64  `json:"uniformity"` // log mean exp(-2 d^2) (Wang & Isola 2020): 0 collapsed, lower is better
-	KNN           *float64 `json:"knn"`        // accuracy inside the validation part, labels of that part only; nil without labels
-	Verdict       string   `json:"verdict"`    // "healthy", "at risk", "collapsed"
+	Spread        float64  `json:"spread"`      // standard deviation of the normalised features times sqrt(dim): 1 well spread, 0 collapsed
+	Projections   *float64 `json:"projections"` // spread of the projections that the loss sees; nil before the first step
+	Alignment     *float64 `json:"alignment"`   // mean squared distance of two views (Wang & Isola 2020); nil without an Invariant stream
+	Uniformity    float64  `json:"uniformity"`  // log mean exp(-2 d^2) (Wang & Isola 2020): 0 collapsed, lower is better
+	KNN           *float64 `json:"knn"`         // accuracy inside the validation part, labels of that part only; nil without labels
+	Verdict       string   `json:"verdict"`     // "healthy", "at risk", "collapsed"
 	Why           string   `json:"why"`
 }
 
@@ -35,10 +36,15 @@ const (
 
 // judge names the state: collapse as objective.Health does, and, after the first look, a fall to a
 // fraction of the untrained encoder's values as a risk.
-func (h *Health) judge(m objective.Health, first *Health) {
+func (w *watch) judge(h *Health, m objective.Health) {
+	first := w.first
 	switch word := m.Verdict(); {
 	case word != objective.Healthy:
 		h.Verdict, h.Why = Collapsed, m.String()
+	case fell(h.Projections, w.projections, 10):
+		h.Verdict, h.Why = Collapsed, fmt.Sprintf("spread of the projections fell from %.3f to %.3f: all samples look alike to the loss", *w.projections, *h.Projections)
+	case fell(h.Projections, w.projections, 4):
+		h.Verdict, h.Why = AtRisk, fmt.Sprintf("spread of the projections fell from %.3f to %.3f", *w.projections, *h.Projections)
 	case first != nil && h.Spread < first.Spread/4:
 		h.Verdict, h.Why = AtRisk, fmt.Sprintf("spread fell from %.3f to %.3f", first.Spread, h.Spread)
 	case first != nil && h.EffectiveRank < first.EffectiveRank/2:
@@ -46,6 +52,10 @@ func (h *Health) judge(m objective.Health, first *Health) {
 	default:
 		h.Verdict, h.Why = Healthy, fmt.Sprintf("effective rank %.1f of %d, spread %.2f", h.EffectiveRank, h.Dim, h.Spread)
 	}
+}
+
+func fell(now, first *float64, times float64) bool {
+	return now != nil && first != nil && *now < *first/times
 }
 
 // How many samples a look takes.
@@ -57,15 +67,16 @@ const (
 
 // watch computes Health values with the current weights of a step.
 type watch struct {
-	cfg     Config
-	forward *train.Forward
-	dim     int
-	val     []int // rows of the validation part (the training part where there is none)
-	part    domain.Part
-	labels  []int32 // of val, or nil
-	views   func(dst *domain.Array, row, i, v int) error
-	nPairs  int
-	first   *Health
+	cfg         Config
+	forward     *train.Forward
+	dim         int
+	val         []int // rows of the validation part (the training part where there is none)
+	part        domain.Part
+	labels      []int32 // of val, or nil
+	views       func(dst *domain.Array, row, i, v int) error
+	nPairs      int
+	first       *Health
+	projections *float64 // at the first step
 }
 
 func newWatch(cfg Config, m *Model, sampler domain.Sampler) (*watch, error) {
@@ -136,8 +147,8 @@ func (w *watch) embed(n int, fill func(dst *domain.Array, row, i int) error) ([]
 	return out, err
 }
 
-func (w *watch) check(s *train.Step, perEpoch int) (Health, error) {
-	h := Health{Step: s.Steps(), Epoch: float64(s.Steps()) / float64(perEpoch), Dim: w.dim}
+func (w *watch) check(s *train.Step, perEpoch int, projections *float64) (Health, error) {
+	h := Health{Projections: projections, Step: s.Steps(), Epoch: float64(s.Steps()) / float64(perEpoch), Dim: w.dim}
 	if err := w.forward.BindStep(s); err != nil {
 		return h, err
 	}
@@ -180,7 +191,7 @@ func (w *watch) check(s *train.Step, perEpoch int) (Health, error) {
 			h.KNN = &acc
 		}
 	}
-	h.judge(m, w.first)
+	w.judge(&h, m)
 	if w.first == nil {
 		w.first = &h
 	}

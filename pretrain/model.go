@@ -201,7 +201,8 @@ func (m *Model) invariant(s *nn.Scope, f *graph.Node, views int, st domain.Strea
 		sd := graph.Sqrt(graph.ReduceMean(graph.Square(graph.Sub(n, mean)), 0))
 		return []train.Metric{{Name: "spread", Node: graph.ReduceAllMean(sd)}}
 	}
-	more := spread(f)
+	// Of the projections, not the features: without negatives they fall to a point first.
+	more := spread(z)
 	switch o.Invariant {
 	case "ntxent":
 		return objective.NTXent(z, views, o.Temperature), more

@@ -213,8 +213,10 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		healthEvery = perEpoch
 	}
 	res := &Result{}
+	spreadAt := slices.Index(step.Metrics(), "spread")
+	var projections *float64 // of the newest step
 	check := func() error {
-		h, err := watch.check(step, perEpoch)
+		h, err := watch.check(step, perEpoch, projections)
 		if err != nil {
 			return err
 		}
@@ -239,6 +241,12 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 			return err
 		}
 		meter.add(out)
+		if spreadAt >= 0 {
+			v := float64(out[spreadAt])
+			if projections = &v; watch.projections == nil {
+				watch.projections = &v
+			}
+		}
 		if step.Steps() == before {
 			return nil // accumulating
 		}

@@ -408,7 +408,7 @@ func (s *Step) Run(batch *Slot, r Rates) ([]float32, error) {
 	if err := batch.upload(s.e, s.cfg.Fields, s.cfg.Batch); err != nil {
 		return nil, err
 	}
-	scal := [3]float32{float32(r.LR), float32(s.n + 1), float32(r.Momentum)}
+	scal := [3]float32{float32(r.LR), float32(s.n), float32(r.Momentum)} // optim counts updates from 0
 	sb, err := engine.Upload(s.e, scal[:], 3)
 	if err != nil {
 		return nil, err
