@@ -223,7 +223,7 @@ func (w *stamper) add(vals ...any) {
 }
 
 // cacheVersion changes when decoding or the shard format does.
-const cacheVersion = 1
+const cacheVersion = 2
 
 // verifyBytes is the size up to which every checksum is compared when the cache is opened; of larger
 // caches headers and sizes only, since reading them would take as long as a pass over the data.

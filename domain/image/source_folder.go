@@ -70,7 +70,7 @@ func (o *filesOrigin) stamp(w *stamper) {
 // are parts where train or test is among them; else everything is training data. Labels: the first
 // folder below the part names the class, or a CSV says it, or there are none.
 //
-// Hidden files and folders are passed over; links are followed, a folder reached twice is read
+// A JPEG is turned as its EXIF orientation says. Hidden files and folders are passed over; links are followed, a folder reached twice is read
 // once. The order is that of the names, so it is the same on every machine.
 func folderSource(env *loadEnv, root, labels string) (*source, error) {
 	files, other, err := walkFolder(root)
@@ -338,9 +338,11 @@ func readLabelCSV(name, root string, files []imageFile) (*csvLabels, error) {
 }
 
 // header opens a picture and reads its size without decoding it.
-func (o *filesOrigin) header(i int, maxPixels int64) (f *os.File, cfg image.Config, err error) {
+// JPEG sizes are as seen, after the EXIF orientation, which held says.
+func (o *filesOrigin) header(i int, maxPixels int64) (f *os.File, cfg image.Config, held int, err error) {
+	held = 1
 	if err := o.files[i].err; err != nil {
-		return nil, cfg, err
+		return nil, cfg, held, err
 	}
 	f, err = os.Open(o.name(i))
 	if err != nil {
@@ -348,18 +350,18 @@ func (o *filesOrigin) header(i int, maxPixels int64) (f *os.File, cfg image.Conf
 		if errors.As(err, &pe) {
 			err = pe.Err // the path is named beside it
 		}
-		return nil, cfg, err
+		return nil, cfg, held, err
 	}
 	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the decoder failed: %v", r)
+		}
 		if err != nil {
 			f.Close()
 			f = nil
 		}
-		if r := recover(); r != nil {
-			err = fmt.Errorf("the decoder failed: %v", r)
-		}
 	}()
-	cfg, _, err = image.DecodeConfig(f)
+	cfg, format, err := image.DecodeConfig(f)
 	switch {
 	case errors.Is(err, image.ErrFormat):
 		err = errors.New("neither PNG, JPEG, WebP, TIFF, BMP nor GIF")
@@ -375,7 +377,13 @@ func (o *filesOrigin) header(i int, maxPixels int64) (f *os.File, cfg image.Conf
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
-	return f, cfg, err
+	if err == nil && format == "jpeg" {
+		if held = orientation(f); held >= 5 {
+			cfg.Width, cfg.Height = cfg.Height, cfg.Width
+		}
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	return f, cfg, held, err
 }
 
 // traits returns the channels and depth of a decoded picture: grey 1, everything else 3 (transparency is
@@ -413,7 +421,7 @@ func (o *filesOrigin) scan(ctx context.Context, env *loadEnv, into *extent) erro
 			}
 			to := min(from+run, len(o.files))
 			for i := from; i < to; i++ {
-				f, cfg, err := o.header(i, env.maxPixels())
+				f, cfg, _, err := o.header(i, env.maxPixels())
 				if err != nil {
 					mu.Lock()
 					into.bad++
@@ -470,7 +478,7 @@ func (o *filesOrigin) open(env *loadEnv, p plan) (readRun, func() error, error) 
 
 // decode reads picture i to dst. bad says why it cannot be read; fatal ends the whole load.
 func (o *filesOrigin) decode(ctx context.Context, i int, budget int64, sem *semaphore.Weighted, d *decoder, p plan, dst []byte) (bad, fatal error) {
-	f, cfg, err := o.header(i, budget)
+	f, cfg, held, err := o.header(i, budget)
 	if err != nil {
 		return err, nil
 	}
@@ -489,10 +497,8 @@ func (o *filesOrigin) decode(ctx context.Context, i int, budget int64, sem *sema
 	if err != nil {
 		return err, nil
 	}
+	m = uprighted(m, held)
 	c, _ := traits(m.ColorModel())
-	if p.C == 1 {
-		c = min(c, 3)
-	}
 	b := m.Bounds()
 	if b.Dx() < 1 || b.Dy() < 1 {
 		return fmt.Errorf("%dx%d pixels", b.Dx(), b.Dy()), nil

@@ -272,3 +272,68 @@ func TestTailAndLimit(t *testing.T) {
 		t.Errorf("a cache that cannot be written: %v", err)
 	}
 }
+
+// A picture stored in each of the eight EXIF orientations looks the same. The stored pixels are made
+// with transforms of their own, from the definition in the standard: row 0 and column 0 of the stored
+// picture are the named sides of the seen one.
+func TestOrientation(t *testing.T) {
+	const w, h = 24, 16
+	seen := func(x, y int) uint8 { return uint8(20 + x/8*60 + y/8*25) } // whole 8x8 blocks survive JPEG
+	stored := [9]func(r, c int) (x, y int){
+		2: func(r, c int) (x, y int) { return w - 1 - c, r },         // row 0 top, column 0 right
+		3: func(r, c int) (x, y int) { return w - 1 - c, h - 1 - r }, // bottom, right
+		4: func(r, c int) (x, y int) { return c, h - 1 - r },         // bottom, left
+		5: func(r, c int) (x, y int) { return r, c },                 // left, top
+		6: func(r, c int) (x, y int) { return w - 1 - r, c },         // right, top
+		7: func(r, c int) (x, y int) { return w - 1 - r, h - 1 - c }, // right, bottom
+		8: func(r, c int) (x, y int) { return r, h - 1 - c },         // left, bottom
+		1: func(r, c int) (x, y int) { return c, r },                 // top, left
+	}
+	dir := t.TempDir()
+	for o := 1; o <= 8; o++ {
+		sw, sh := w, h
+		if o >= 5 {
+			sw, sh = h, w
+		}
+		m := image.NewGray(image.Rect(0, 0, sw, sh))
+		for r := range sh {
+			for c := range sw {
+				x, y := stored[o](r, c)
+				m.SetGray(c, r, color.Gray{Y: seen(x, y)})
+			}
+		}
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 100}); err != nil {
+			t.Fatal(err)
+		}
+		exif := append([]byte("Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00"), byte(o), 0, 0, 0, 0, 0, 0)
+		seg := append([]byte{0xff, 0xe1, 0, byte(len(exif) + 2)}, exif...)
+		write(t, filepath.Join(dir, string(rune('0'+o))+".jpg"), slices.Concat(b.Bytes()[:2], seg, b.Bytes()[2:]))
+	}
+	s := mustOpen(t, data(recipe.Data{Source: dir}), t.TempDir())
+	for i := range s.Len(domain.Train) {
+		m, err := pixels(s, domain.Train, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.W != w || m.H != h {
+			t.Fatalf("%s is %dx%d, want %dx%d", s.Name(domain.Train, i), m.W, m.H, w, h)
+		}
+		for y := range h {
+			for x := range w {
+				if d := m.At(x, y, 0) - int(seen(x, y)); d > 2 || d < -2 {
+					t.Fatalf("%s: (%d, %d) is %d, want %d", s.Name(domain.Train, i), x, y, m.At(x, y, 0), seen(x, y))
+				}
+			}
+		}
+	}
+}
+
+func FuzzOrientation(f *testing.F) {
+	f.Add([]byte("\xff\xd8\xff\xe1\x00\x22Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if o := orientation(bytes.NewReader(b)); o < 1 || o > 8 {
+			t.Fatalf("orientation %d", o)
+		}
+	})
+}
