@@ -83,7 +83,6 @@ type cell struct {
 	URL  template.URL
 	Note string
 	Alt  string
-	Bad  bool
 }
 
 type streamCard struct {
@@ -177,7 +176,11 @@ func (s *Sampler) card(t domain.Transformation, samples []int, seed uint64) (car
 			if err != nil {
 				return c, err
 			}
-			row = append(row, cell{URL: u, Note: note(cfg.Name, spec, unit, p), Alt: cfg.Name + " " + number(p.V[0])})
+			n := note(cfg.Name, spec, unit, p)
+			if at, ok := cfg.Terms.At(p.V[0]); ok && len(cfg.Terms) > 1 { // which of several contracts holds here
+				n += ", " + at.Kind.String()
+			}
+			row = append(row, cell{URL: u, Note: n, Alt: cfg.Name + " " + number(p.V[0])})
 		}
 		c.Rows = append(c.Rows, row)
 	}
