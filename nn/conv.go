@@ -5,6 +5,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/selfsame-ml/selfsame/engine"
@@ -138,6 +139,12 @@ func rows(x *graph.Node) *graph.Node {
 
 // sumRows sums x [..., c] over all axes but the last.
 func sumRows(x *graph.Node) *graph.Node {
+	if mode := engine.ModeOf(x.Graph()); mode.Engine == engine.Go && x.Rank() > 1 && x.DType() == dtypes.Float32 {
+		// The go engine reduces element by element; a product with ones runs on its SIMD kernels.
+		r := rows(x)
+		ones := graph.Ones(x.Graph(), shapes.Make(x.DType(), 1, r.Shape().Dim(0)))
+		return graph.Reshape(dot(mode, ones, []int{1}, nil, r, []int{0}, nil), -1)
+	}
 	axes := make([]int, x.Rank()-1)
 	for i := range axes {
 		axes[i] = i
@@ -338,8 +345,18 @@ func (k conv) dw(x, v *graph.Node) *graph.Node {
 	case k.mode.Engine == engine.XLA && k.s == [2]int{1, 1}:
 		return k.dwShift(x, v)
 	}
-	cols := im2col(padCrop(x, k.p), k.kh, k.kw, k.oh, k.ow, k.s, k.d)
-	return graph.Reshape(dot(k.mode, rows(cols), []int{0}, nil, rows(v), []int{0}, nil), k.kh, k.kw, k.c, k.o)
+	// Channels first: the product then needs no transpose of the stack of taps, which is kh*kw times as large as x.
+	x = graph.TransposeAllAxes(padCrop(x, k.p), 3, 0, 1, 2)
+	var taps []*graph.Node
+	for i := range k.kh {
+		for j := range k.kw {
+			r, c := i*k.d[0], j*k.d[1]
+			taps = append(taps, graph.Slice(x, graph.AxisRange(), graph.AxisRange(),
+				graph.AxisRange(r, r+(k.oh-1)*k.s[0]+1).Stride(k.s[0]), graph.AxisRange(c, c+(k.ow-1)*k.s[1]+1).Stride(k.s[1])))
+		}
+	}
+	cols := graph.Reshape(cat(taps, 0), k.kh*k.kw*k.c, -1)
+	return graph.Reshape(dot(k.mode, cols, []int{1}, nil, rows(v), []int{0}, nil), k.kh, k.kw, k.c, k.o)
 }
 
 // dwConv is the adjoint of the kernel as a convolution over the batch: the fastest fp32 form on XLA.
