@@ -107,7 +107,7 @@ func (l *line) saveModel(res *pretrain.Result) error {
 	card := Card{
 		Format: 1, Name: l.r.Name, Domain: l.r.Domain, Encoder: l.r.Encoder, Dim: enc.Dim(),
 		Input:    CardInput{in.Name, typeNames[in.DType], in.Dims},
-		Contract: contractOf(l.r), Classes: l.samples.Classes(), DataHash: l.samples.Hash(), Inputs: l.inputs,
+		Contract: contractOf(l.r), Classes: l.samples.Classes(), DataHash: l.samples.Hash(), Inputs: l.inputs[StagePretrain],
 		Steps: res.Steps, Seed: l.r.Seed, Versions: CardVersions{Version(), runtime.Version(), l.engine.String()},
 	}
 	encoder := map[string]train.Value{}

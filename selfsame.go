@@ -140,7 +140,7 @@ type line struct {
 	now      func() time.Time
 	samples  domain.Samples
 	engine   *engine.Engine
-	inputs   string // hash of recipe and data
+	inputs   map[string]string // by stage: hash of the data and of the sections of the recipe that it depends on
 	eventErr error
 }
 
@@ -186,16 +186,15 @@ func (l *line) run() (*Outcome, error) {
 	if err := l.openData(); err != nil {
 		return out, err
 	}
-	sum := sha256.New()
-	sum.Write(resolved)
-	sum.Write([]byte(l.samples.Hash()))
-	l.inputs = hex.EncodeToString(sum.Sum(nil))
-	// Before anything is written: a directory that holds a run of another recipe or other data is refused.
+	l.key()
+	// Before anything is written: a directory that holds a network trained by another recipe or on
+	// other data is refused. Cheaper stages whose inputs have changed simply run again.
 	for _, s := range Stages {
-		if _, err := l.dir.Done(s, l.inputs); err != nil {
-			if !l.opt.Force {
-				return out, err
-			}
+		_, err := l.dir.Done(s, l.inputs[s])
+		if err != nil && (!errors.Is(err, store.ErrChanged) || s == StagePretrain && !l.opt.Force) {
+			return out, err
+		}
+		if err != nil {
 			if err := l.dir.Forget(s); err != nil {
 				return out, err
 			}
@@ -214,7 +213,7 @@ func (l *line) run() (*Outcome, error) {
 	for _, s := range Stages[1:] {
 		if l.opt.Only != "" && s != l.opt.Only {
 			if slices.Index(Stages, s) < slices.Index(Stages, l.opt.Only) && s != StageViews {
-				if done, err := l.dir.Done(s, l.inputs); err != nil {
+				if done, err := l.dir.Done(s, l.inputs[s]); err != nil {
 					return out, err
 				} else if !done {
 					return out, fmt.Errorf("%w: %s needs %s to be finished in %s; run: selfsame run", ErrStage, l.opt.Only, s, l.dir.Path())
@@ -232,12 +231,29 @@ func (l *line) run() (*Outcome, error) {
 	return out, l.eventErr
 }
 
+// key hashes what each stage depends on, so that a change of adapt.draws does not train anew.
+func (l *line) key() {
+	views := []string{"domain", "seed", "data", "views"}
+	trained := append(slices.Clone(views), "encoder", "objective", "train", "engine")
+	sections := map[string][]string{
+		StageData: {"domain", "seed", "data"}, StageViews: views,
+		StageCertify:  append(slices.Clone(views), "encoder", "engine", "certify"),
+		StagePretrain: trained, StageAudit: append(slices.Clone(trained), "audit"),
+		StageAdapt: append(slices.Clone(trained), "adapt"), StageReport: nil,
+	}
+	l.inputs = map[string]string{}
+	for s, names := range sections {
+		sum := sha256.Sum256([]byte(l.samples.Hash() + l.r.Hash(names...)))
+		l.inputs[s] = hex.EncodeToString(sum[:])
+	}
+}
+
 // stage runs one stage unless it is finished, and marks it.
 func (l *line) stage(name string, run func() ([]string, error)) error {
 	if err := l.ctx.Err(); err != nil {
 		return fmt.Errorf("%w before stage %s", ErrInterrupted, name)
 	}
-	done, err := l.dir.Done(name, l.inputs)
+	done, err := l.dir.Done(name, l.inputs[name])
 	if err != nil {
 		return err
 	}
@@ -260,7 +276,7 @@ func (l *line) stage(name string, run func() ([]string, error)) error {
 		l.text(name, "error", "%v", err)
 		return err
 	}
-	if err := l.dir.Finish(name, l.inputs, files...); err != nil {
+	if err := l.dir.Finish(name, l.inputs[name], files...); err != nil {
 		return err
 	}
 	l.event(name, "end", map[string]any{"seconds": l.now().Sub(start).Seconds()})
@@ -400,7 +416,7 @@ func (l *line) pretrain() ([]string, error) {
 	before, n0 := e.CompileTime()
 	res, err := pretrain.Run(l.ctx, pretrain.Config{
 		Recipe: l.r, Engine: e, Samples: l.samples,
-		Checkpoints: &checkpoints{dir: l.dir, keep: max(1, l.r.Train.Keep), inputs: l.inputs},
+		Checkpoints: &checkpoints{dir: l.dir, keep: max(1, l.r.Train.Keep), inputs: l.inputs[StagePretrain]},
 		Event: func(v any) {
 			switch v := v.(type) {
 			case pretrain.Compiled:

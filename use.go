@@ -16,7 +16,6 @@ import (
 	"github.com/selfsame-ml/selfsame/domain"
 	"github.com/selfsame-ml/selfsame/domain/all"
 	"github.com/selfsame-ml/selfsame/engine"
-	"github.com/selfsame-ml/selfsame/metric"
 	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/store"
 	"github.com/selfsame-ml/selfsame/train"
@@ -113,7 +112,7 @@ func (m *Model) Embed(ctx context.Context, src Source, take func(Sample) error) 
 	if !slices.Equal(in.Dims, want.Dims) || typeNames[in.DType] != want.Type {
 		return fmt.Errorf("selfsame: %s holds %s %v, the encoder takes %s %v", src.Path, typeNames[in.DType], in.Dims, want.Type, want.Dims)
 	}
-	emb, err := adapt.NewEmbedder(m.engine, s)
+	emb, err := train.NewEmbedder(m.engine, s)
 	if err != nil {
 		return err
 	}
@@ -164,7 +163,7 @@ func (m *Model) Predict(ctx context.Context, src Source, take func(Prediction) e
 	if m.head == nil {
 		return fmt.Errorf("%w: the model has no head: adapt was not run, or the data had no labels", ErrStage)
 	}
-	var lin *metric.Linear = m.head.Linear
+	lin := m.head.Linear
 	return m.Embed(ctx, src, func(s Sample) error {
 		p, err := lin.Probabilities(s.Features)
 		if err != nil {
@@ -203,9 +202,10 @@ func (m *Model) EmbedFile(ctx context.Context, src Source, path string) (n int, 
 			w.Abort()
 			return 0, err
 		}
-		return n, w.Commit()
+		err = w.Commit()
+		return n, err
 	case ".csv":
-		return n, store.WriteFile(path, func(w io.Writer) error {
+		err = store.WriteFile(path, func(w io.Writer) error {
 			c := csv.NewWriter(w)
 			row := []string{"index", "name", "part", "label"}
 			for j := range m.Dim() {
@@ -228,8 +228,9 @@ func (m *Model) EmbedFile(ctx context.Context, src Source, path string) (n int, 
 			}
 			return err
 		})
+		return n, err
 	case ".parquet":
-		return n, store.WriteFile(path, func(w io.Writer) error {
+		err = store.WriteFile(path, func(w io.Writer) error {
 			p := parquet.NewGenericWriter[featureRow](w, parquet.Compression(&parquet.Zstd), parquet.MaxRowsPerRowGroup(16_384),
 				parquet.KeyValueMetadata("selfsame.dim", strconv.Itoa(m.Dim())), parquet.KeyValueMetadata("selfsame.model", m.Card.Inputs))
 			var one [1]featureRow
@@ -244,6 +245,7 @@ func (m *Model) EmbedFile(ctx context.Context, src Source, path string) (n int, 
 			}
 			return p.Close()
 		})
+		return n, err
 	default:
 		return 0, fmt.Errorf("selfsame: ending %q of %s is not .csv, .npy or .parquet", ext, path)
 	}

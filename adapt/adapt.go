@@ -12,13 +12,10 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/gomlx/gomlx/core/graph"
-
 	"github.com/selfsame-ml/selfsame/domain"
 	"github.com/selfsame-ml/selfsame/engine"
 	"github.com/selfsame-ml/selfsame/internal/rng"
 	"github.com/selfsame-ml/selfsame/metric"
-	"github.com/selfsame-ml/selfsame/nn"
 	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/store"
 	"github.com/selfsame-ml/selfsame/supervise"
@@ -82,73 +79,6 @@ type Result struct {
 	Notes    []string            `json:"notes"`
 	Head     *Head               `json:"-"`
 }
-
-// Embedder computes features of undisturbed samples with fixed weights.
-type Embedder struct {
-	forward *train.Forward
-	samples domain.Samples
-	dim     int
-}
-
-// embedRows is the batch of the inference graph.
-const embedRows = 250
-
-// NewEmbedder compiles the recipe's encoder in inference mode.
-func NewEmbedder(e *engine.Engine, s domain.Samples) (*Embedder, error) {
-	enc, err := s.Encoder()
-	if err != nil {
-		return nil, err
-	}
-	input := s.Input()
-	f, err := train.NewForward(e, "embed", []domain.Field{input}, embedRows, func(sc *nn.Scope, in map[string]*graph.Node) []*graph.Node {
-		return []*graph.Node{enc.Encode(sc.In("encoder"), in[input.Name]).Pooled}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &Embedder{forward: f, samples: s, dim: enc.Dim()}, nil
-}
-
-// Dim is the width of the features.
-func (m *Embedder) Dim() int { return m.dim }
-
-// Bind sets the weights, "encoder/...".
-func (m *Embedder) Bind(w map[string]train.Value) error { return m.forward.Bind(w) }
-
-// Start returns the seeded start values: the untrained encoder.
-func (m *Embedder) Start(seed uint64) map[string]train.Value {
-	out := map[string]train.Value{}
-	for _, d := range m.forward.Decls() {
-		out[d.Name] = train.Value{Dims: d.Dims, Data: d.Start(seed)}
-	}
-	return out
-}
-
-// Part embeds the samples of a part, [n, dim] flat; rows nil means all.
-func (m *Embedder) Part(p domain.Part, rows []int) ([]float32, error) {
-	n := m.samples.Len(p)
-	if rows != nil {
-		n = len(rows)
-	}
-	out := make([]float32, n*m.dim)
-	err := m.Each(n, func(dst *domain.Array, row, i int) error {
-		if rows != nil {
-			i = rows[i]
-		}
-		return m.samples.Fill(dst, row, p, i)
-	}, func(i int, f []float32) error { copy(out[i*m.dim:(i+1)*m.dim], f); return nil })
-	return out, err
-}
-
-// Each embeds n samples that fill writes; take receives each sample's features, in order, in a
-// slice that is overwritten later. Memory does not grow with n.
-func (m *Embedder) Each(n int, fill func(dst *domain.Array, row, i int) error, take func(i int, f []float32) error) error {
-	return m.forward.All(n, func(dst []domain.Array, row, i int) error { return fill(&dst[0], row, i) },
-		func(i int, out [][]float32) error { return take(i, out[0]) })
-}
-
-// Close frees the device memory.
-func (m *Embedder) Close() { m.forward.Close() }
 
 type adapter struct {
 	Config
@@ -292,7 +222,7 @@ const maxRaw = 1 << 29 // float32 elements
 
 // frozen measures kNN and the linear probe on fixed features.
 func (a *adapter) frozen(ctx context.Context) error {
-	m, err := NewEmbedder(a.Engine, a.Samples)
+	m, err := train.NewEmbedder(a.Engine, a.Samples)
 	if err != nil {
 		return err
 	}

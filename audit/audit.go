@@ -16,7 +16,6 @@ import (
 
 	"github.com/gomlx/gomlx/core/graph"
 
-	"github.com/selfsame-ml/selfsame/adapt"
 	"github.com/selfsame-ml/selfsame/contract"
 	"github.com/selfsame-ml/selfsame/domain"
 	"github.com/selfsame-ml/selfsame/engine"
@@ -80,7 +79,7 @@ type Config struct {
 type auditor struct {
 	Config
 	sampler domain.Sampler
-	emb     *adapt.Embedder
+	emb     *train.Embedder
 	start   map[string]train.Value
 	part    domain.Part
 	rows    []int
@@ -96,7 +95,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	emb, err := adapt.NewEmbedder(cfg.Engine, cfg.Samples)
+	emb, err := train.NewEmbedder(cfg.Engine, cfg.Samples)
 	if err != nil {
 		return nil, err
 	}
@@ -411,7 +410,7 @@ func (a *auditor) equivariant(t domain.Transformation, term contract.Term) error
 		width = len(head.Data)
 	}
 	f, err := train.NewForward(a.Engine, "audit head", []domain.Field{input}, 250, func(s *nn.Scope, in map[string]*graph.Node) []*graph.Node {
-		return []*graph.Node{s.In("head").Linear(st.Name, enc.Encode(s.In("encoder"), in[input.Name]).Pooled, width, true)}
+		return []*graph.Node{s.In("head").Linear(st.Name, enc.Encode(s.In(train.EncoderScope), in[input.Name]).Pooled, width, true)}
 	})
 	if err != nil {
 		return err
@@ -523,7 +522,7 @@ func (a *auditor) restorable(t domain.Transformation, term contract.Term) error 
 	}
 	in, clean, mask := at(st.Input), at(st.Clean), at(st.Mask)
 	f, err := train.NewForward(a.Engine, "audit restore", fields, 250, func(s *nn.Scope, x map[string]*graph.Node) []*graph.Node {
-		loss, trivial := rest.Restore(s.In("restorer").In("%s", st.Name), enc.Encode(s.In("encoder"), x[st.Input]), x[st.Clean], x[st.Mask])
+		loss, trivial := rest.Restore(s.In("restorer").In("%s", st.Name), enc.Encode(s.In(train.EncoderScope), x[st.Input]), x[st.Clean], x[st.Mask])
 		return []*graph.Node{loss, trivial}
 	})
 	if err != nil {

@@ -149,7 +149,7 @@ func (e *Engine) Precision() string {
 func (e *Engine) Backend() compute.Backend { return e.backend }
 
 // Devices is the number of devices that the back end reports; one is used.
-func (e *Engine) Devices() int { return int(e.backend.NumDevices()) }
+func (e *Engine) Devices() int { return e.backend.NumDevices() }
 
 // String names the engine for people: "go", "xla (cpu, fp32)".
 func (e *Engine) String() string {

@@ -15,7 +15,7 @@ import (
 
 // The scopes of a pretraining network. Weights under EncoderScope are the product.
 const (
-	EncoderScope = "encoder"
+	EncoderScope = train.EncoderScope
 	projector    = "projector"
 	predictor    = "predictor"
 	heads        = "head"

@@ -20,11 +20,8 @@ import (
 	"github.com/selfsame-ml/selfsame/train"
 )
 
-// Scopes of a fine-tuned network: the encoder as pretraining names it, and a linear head.
-const (
-	encoderScope = "encoder"
-	headName     = "head"
-)
+// headName is the scope of the linear head beside the encoder.
+const headName = "head"
 
 // Row addresses one sample of one part.
 type Row struct {
@@ -92,7 +89,7 @@ func (t *Tuner) fields() []domain.Field {
 }
 
 func (t *Tuner) logits(s *nn.Scope, x *graph.Node) *graph.Node {
-	return s.Linear(headName, t.enc.Encode(s.In(encoderScope), x).Pooled, t.cfg.Classes, true)
+	return s.Linear(headName, t.enc.Encode(s.In(train.EncoderScope), x).Pooled, t.cfg.Classes, true)
 }
 
 func (t *Tuner) step(batch int) (*train.Step, error) {

@@ -72,14 +72,10 @@ type Step struct {
 	state   map[string]compute.Buffer
 	order   []string // names of state in a fixed order
 	slots   []*Slot
-	scalars struct {
-		buf  compute.Buffer
-		flat []float32
-	}
-	out []float32
-	in  []compute.Buffer
-	n   int // steps done
-	acc int // micro-batches accumulated
+	out     []float32
+	in      []compute.Buffer
+	n       int // steps done
+	acc     int // micro-batches accumulated
 }
 
 // layout maps program inputs and outputs to state names.

@@ -121,7 +121,7 @@ func (e *Encoder) vit(s *nn.Scope, x *graph.Node) domain.Features {
 	x = patches(x, e.cfg.Patch)
 	n := x.Shape().Dimensions[1]
 	x = s.Linear("patch", x, e.cfg.Width, true)
-	x = graph.Add(x, graph.ExpandDims(s.Param("position", nn.Bias, nn.Init{Kind: nn.Normal, Scale: 0.02}, n, e.cfg.Width), 0))
+	x = graph.Add(x, s.Param("position", nn.Bias, nn.Init{Kind: nn.Normal, Scale: 0.02}, 1, n, e.cfg.Width))
 	for layer := range e.cfg.Depth {
 		x = s.TransformerBlock(fmt.Sprintf("layer%d", layer), x, e.cfg.Heads, 4*e.cfg.Width, nn.AttentionOptions{})
 	}
@@ -167,7 +167,7 @@ func (e *Encoder) Restore(s *nn.Scope, f domain.Features, clean, mask *graph.Nod
 	clean = e.pixels(clean)
 	weight := graph.ConvertDType(mask, dtypes.Float32)
 	if weight.Rank() == 3 {
-		weight = graph.BroadcastToDims(graph.ExpandDims(weight, -1), clean.Shape().Dimensions...)
+		weight = graph.BroadcastToDims(graph.InsertAxes(weight, -1), clean.Shape().Dimensions...)
 	}
 	batch := clean.Shape().Dimensions[0]
 	hidden := 2 * e.Dim()
