@@ -268,6 +268,9 @@ func (l *line) reportAudit(r *report.Report) error {
 	if err := l.dir.ReadJSON(auditFile, &a); err != nil {
 		return err
 	}
+	if a.Skipped != "" {
+		r.Skipped = append(r.Skipped, report.SkippedBy{Section: report.SectionAudit, Reason: a.Skipped})
+	}
 	for _, x := range a.Rows {
 		_, unit := principal(l, x.Transform)
 		row := report.AuditRow{Transformation: x.Transform, Unit: unit, Kind: x.Term.Kind.String(), From: report.Num(x.Term.Range.From), To: report.Num(x.Term.Range.To), Measure: x.Measure, Value: report.Num(x.Value), Lo: num(x.Lower), Hi: num(x.Upper), Reference: num(x.Untrained), Trivial: num(x.Reference), Verdict: x.Outcome, Text: x.Why, Better: report.Higher}

@@ -17,6 +17,7 @@ import (
 	"github.com/selfsame-ml/selfsame/adapt"
 	"github.com/selfsame-ml/selfsame/audit"
 	"github.com/selfsame-ml/selfsame/certify"
+	"github.com/selfsame-ml/selfsame/dataset"
 	"github.com/selfsame-ml/selfsame/domain"
 	"github.com/selfsame-ml/selfsame/domain/all"
 	"github.com/selfsame-ml/selfsame/engine"
@@ -310,6 +311,9 @@ func (l *line) openData() error {
 		}
 		return err
 	}
+	if n := l.samples.Len(domain.Train); n < 2 {
+		return &dataset.Error{Path: l.r.Data.Source, Err: fmt.Errorf("%d training sample, want at least 2", n), Hint: "the test and validation parts (data.test_share, data.val) have taken the others, if there are any"}
+	}
 	return nil
 }
 
@@ -384,6 +388,9 @@ func (l *line) views() ([]string, error) {
 }
 
 func (l *line) certify() ([]string, error) {
+	if err := pretrain.Check(l.r, l.samples); err != nil { // before anything is computed for nothing
+		return nil, err
+	}
 	e, err := l.openEngine()
 	if err != nil {
 		return nil, err
@@ -474,6 +481,9 @@ func (l *line) audit() ([]string, error) {
 	}
 	if bad := res.Failed(); bad != nil {
 		return nil, fmt.Errorf("selfsame: the evaluation failed its own check %q: %s", bad[0].Name, bad[0].Text)
+	}
+	if res.Skipped != "" {
+		l.text(StageAudit, "warning", "%s", res.Skipped)
 	}
 	for _, r := range res.Rows {
 		l.text(StageAudit, "note", "%s %s: %s %.3f: %s", r.Transform, r.Term.Kind, r.Measure, r.Value, r.Outcome)

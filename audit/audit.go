@@ -62,6 +62,8 @@ type SelfCheck struct {
 
 // Result of the stage.
 type Result struct {
+	// Skipped says why nothing could be measured; "" where it was.
+	Skipped string `json:"skipped,omitempty"`
 	Part   domain.Part `json:"part"` // held-out part that was used
 	Rows   []Row       `json:"rows"`
 	Checks []SelfCheck `json:"checks"`
@@ -86,10 +88,21 @@ type auditor struct {
 	res     *Result
 }
 
-// Run audits.
+// minRows is the fewest samples that a row of the audit is measured on.
+const minRows = 40
+
+// Run audits. With too few held-out samples the result says so and has no rows.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = func(string, int, int) {}
+	}
+	part := domain.Val
+	if cfg.Samples.Len(part) < minRows {
+		part = domain.Test // no label is read here
+	}
+	n := cfg.Samples.Len(part)
+	if n < minRows {
+		return &Result{Part: part, Skipped: fmt.Sprintf("%d held-out samples are too few to measure on, want %d (data.val, data.test_share)", n, minRows)}, nil
 	}
 	sampler, err := cfg.Samples.Views()
 	if err != nil {
@@ -100,15 +113,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	defer emb.Close()
-	a := &auditor{Config: cfg, sampler: sampler, emb: emb, start: emb.Start(cfg.Recipe.Seed), part: domain.Val, res: &Result{}}
-	if cfg.Samples.Len(domain.Val) < 40 {
-		a.part = domain.Test // no label is read here
-	}
-	n := cfg.Samples.Len(a.part)
-	if n < 40 {
-		return nil, fmt.Errorf("audit: %d held-out samples are too few, want 40 (data.val, data.test_share)", n)
-	}
-	a.res.Part = a.part
+	a := &auditor{Config: cfg, sampler: sampler, emb: emb, start: emb.Start(cfg.Recipe.Seed), part: part, res: &Result{Part: part}}
 	a.rows = rng.New(cfg.Recipe.Seed, rng.Probe, 2).Perm(n)[:min(n, cfg.Recipe.Audit.Samples)]
 	before := hash(cfg.Weights)
 	ts := sampler.Transforms()
@@ -242,7 +247,7 @@ const MaxRatio = 0.5
 // invariant measures how far a view moves against the distance between samples.
 func (a *auditor) invariant(t domain.Transformation, term contract.Term) error {
 	rows, ps := a.drawn(t, term)
-	if len(rows) < 40 {
+	if len(rows) < minRows {
 		return nil // nothing is drawn there
 	}
 	x, y, err := a.both(t, rows, ps)
@@ -396,7 +401,7 @@ func (a *auditor) equivariant(t domain.Transformation, term contract.Term) error
 		return nil
 	}
 	rows, ps := a.drawn(t, term)
-	if len(rows) < 40 {
+	if len(rows) < minRows {
 		return nil
 	}
 	enc, err := a.Samples.Encoder()
@@ -508,7 +513,7 @@ func (a *auditor) restorable(t domain.Transformation, term contract.Term) error 
 		return nil
 	}
 	rows, ps := a.drawn(t, term)
-	if len(rows) < 40 {
+	if len(rows) < minRows {
 		return nil
 	}
 	var fields []domain.Field

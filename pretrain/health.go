@@ -3,6 +3,7 @@ package pretrain
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/selfsame-ml/selfsame/contract"
 	"github.com/selfsame-ml/selfsame/domain"
@@ -39,6 +40,8 @@ const (
 func (w *watch) judge(h *Health, m objective.Health) {
 	first := w.first
 	switch word := m.Verdict(); {
+	case word != objective.Healthy && h.Step == 0: // nothing has been trained that could have collapsed
+		h.Verdict, h.Why = AtRisk, "the untrained encoder hardly tells the samples apart: "+strings.TrimPrefix(m.String(), "collapse ")
 	case word != objective.Healthy:
 		h.Verdict, h.Why = Collapsed, m.String()
 	case fell(h.Projections, w.projections, 10):
@@ -52,6 +55,26 @@ func (w *watch) judge(h *Health, m objective.Health) {
 	default:
 		h.Verdict, h.Why = Healthy, fmt.Sprintf("effective rank %.1f of %d, spread %.2f", h.EffectiveRank, h.Dim, h.Spread)
 	}
+}
+
+// baseline is the name of the first look in a checkpoint, [3]: spread of the projections at the first
+// step, spread and effective rank of the untrained encoder. A resumed run is held against them too.
+const baseline = "watch/first"
+
+// keep adds the first look to a state that is about to be saved.
+func (w *watch) keep(st *train.State) {
+	if w.first != nil && w.projections != nil {
+		st.Values[baseline] = train.Value{Dims: []int{3}, Data: []float32{float32(*w.projections), float32(w.first.Spread), float32(w.first.EffectiveRank)}}
+	}
+}
+
+// restore takes the first look out of a saved state.
+func (w *watch) restore(st *train.State) {
+	if v := st.Values[baseline].Data; len(v) == 3 {
+		p := float64(v[0])
+		w.projections, w.first = &p, &Health{Spread: float64(v[1]), EffectiveRank: float64(v[2])}
+	}
+	delete(st.Values, baseline)
 }
 
 func fell(now, first *float64, times float64) bool {

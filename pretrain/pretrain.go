@@ -86,7 +86,7 @@ type Result struct {
 
 // Total returns the number of optimiser steps and of steps in an epoch that a recipe asks for.
 func Total(r *recipe.Recipe, samples int) (steps, perEpoch int) {
-	perEpoch = max(1, samples/(r.Train.Batch*max(1, r.Train.Accumulate)))
+	perEpoch = max(1, samples/r.Train.Batch)
 	steps = perEpoch * r.Train.Epochs
 	if r.Train.MaxSteps > 0 {
 		steps = min(steps, r.Train.MaxSteps)
@@ -102,7 +102,7 @@ func optimizer(t recipe.Train, steps, perEpoch int) (optim.Config, optim.Schedul
 	if t.Beta2 > 0 {
 		o.Beta2 = t.Beta2
 	}
-	base := t.LR * float64(t.Batch*max(1, t.Accumulate)) / 256
+	base := t.LR * float64(t.Batch) / 256
 	return o, optim.Schedule{Base: base, Warm: int(math.Round(t.WarmupEpochs * float64(perEpoch))), Total: steps}
 }
 
@@ -121,6 +121,44 @@ func (f filler) Fill(dst []domain.Array, row int, seed, epoch uint64, i int, scr
 	return f.Sampler.Fill(dst[:f.label], row, seed, epoch, i, scratch)
 }
 
+// Check reports what keeps a recipe from being trained on these samples, as [recipe.Errors]. It
+// computes nothing, so that a run can end before its first stage.
+func Check(r *recipe.Recipe, samples domain.Samples) error {
+	_, _, err := build(r, samples)
+	return err
+}
+
+// build makes the model and the sampler of a recipe. What does not fit together is a recipe.Errors.
+func build(r *recipe.Recipe, samples domain.Samples) (*Model, domain.Sampler, error) {
+	wrong := func(path, hint string, err error) error {
+		return recipe.Errors{{Path: path, Msg: err.Error(), Hint: hint}}
+	}
+	sampler, err := samples.Views()
+	if err != nil {
+		return nil, nil, wrong("views", "", err)
+	}
+	enc, err := samples.Encoder()
+	if err != nil {
+		return nil, nil, wrong("encoder", "", err)
+	}
+	if n := samples.Len(domain.Train); n < r.Train.Batch {
+		return nil, nil, wrong("train.batch", "make it smaller, or train on more data", fmt.Errorf("%d samples a step, the training part has %d", r.Train.Batch, n))
+	}
+	model := &Model{Encoder: enc, Objective: r.Objective, Streams: streams(r.Objective, sampler.Streams()), Seed: r.Seed}
+	if err := model.Validate(); err != nil {
+		return nil, nil, wrong("views", "", err)
+	}
+	for _, st := range model.Streams {
+		if st.Locals != "" && model.Teacher() {
+			return nil, nil, wrong("views.locals", "use ntxent, vicreg or barlow", fmt.Errorf("%s does not take multi-crop views", r.Objective.Invariant))
+		}
+	}
+	if model.ReadsLabels() && samples.Labels(domain.Train) == nil {
+		return nil, nil, wrong("objective.invariant", "use ntxent", errors.New("supcon needs labels, the training part has none"))
+	}
+	return model, sampler, nil
+}
+
 // Run pretrains. It reads no label of the training part, except for the SupCon objective.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	r := cfg.Recipe
@@ -128,37 +166,24 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if event == nil {
 		event = func(any) {}
 	}
-	sampler, err := cfg.Samples.Views()
+	model, sampler, err := build(r, cfg.Samples)
 	if err != nil {
-		return nil, err
-	}
-	enc, err := cfg.Samples.Encoder()
-	if err != nil {
-		return nil, err
-	}
-	model := &Model{Encoder: enc, Objective: r.Objective, Streams: streams(r.Objective, sampler.Streams()), Seed: r.Seed}
-	if err := model.Validate(); err != nil {
 		return nil, err
 	}
 	n := cfg.Samples.Len(domain.Train)
-	if n < r.Train.Batch {
-		return nil, fmt.Errorf("pretrain: %d training samples are fewer than one batch of %d (train.batch)", n, r.Train.Batch)
-	}
 	fields := slices.Clone(sampler.Fields())
 	fill := filler{Sampler: sampler, label: -1}
 	if model.ReadsLabels() {
 		fill.label, fill.labels = len(fields), cfg.Samples.Labels(domain.Train)
-		if fill.labels == nil {
-			return nil, fmt.Errorf("pretrain: objective supcon needs labels, the training part has none")
-		}
 		fields = append(fields, domain.Field{Name: labelField, DType: domain.I32})
 	}
 	steps, perEpoch := Total(r, n)
 	opt, schedule := optimizer(r.Train, steps, perEpoch)
 	accumulate := max(1, r.Train.Accumulate)
+	micro := r.Train.Batch / accumulate // a step of train.batch samples, in less memory
 	compiling := time.Now()
 	step, err := train.New(cfg.Engine, train.Config{
-		Name: "pretrain", Fields: fields, Batch: r.Train.Batch, Accumulate: accumulate, Optim: opt, Seed: r.Seed,
+		Name: "pretrain", Fields: fields, Batch: micro, Accumulate: accumulate, Optim: opt, Seed: r.Seed,
 	}, model.Loss)
 	if err != nil {
 		return nil, err
@@ -186,6 +211,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 			if st.Step > steps {
 				return nil, fmt.Errorf("pretrain: checkpoint is at step %d of a run of %d steps", st.Step, steps)
 			}
+			watch.restore(st)
 			if err := step.SetState(st); err != nil {
 				return nil, err
 			}
@@ -201,6 +227,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		if err != nil {
 			return err
 		}
+		watch.keep(st)
 		if err := cfg.Checkpoints.Save(st); err != nil {
 			return err
 		}
@@ -232,7 +259,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 
 	begin := time.Now()
 	meter := newMeter(step.Metrics(), step.Steps(), begin)
-	feed := &train.Feed{Filler: fill, Slots: step.Slots(), Samples: n, Batch: r.Train.Batch, Seed: r.Seed, Workers: workers(r.Train.Workers, cfg.Engine)}
+	feed := &train.Feed{Filler: fill, Slots: step.Slots(), Samples: n, Batch: micro, Seed: r.Seed, Workers: workers(r.Train.Workers, cfg.Engine)}
 	err = feed.Run(context.WithoutCancel(ctx), step.Steps()*accumulate, steps*accumulate, func(_ int, s *train.Slot) error {
 		before := step.Steps()
 		lr := schedule.LR(before)
@@ -251,7 +278,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 			return nil // accumulating
 		}
 		done := step.Steps()
-		if p, ok := meter.progress(done, steps, perEpoch, r.Train.Batch*accumulate, lr); ok {
+		if p, ok := meter.progress(done, steps, perEpoch, r.Train.Batch, lr); ok {
 			event(p)
 		}
 		if every := r.Train.CheckpointSteps; every > 0 && done%every == 0 {
@@ -292,11 +319,15 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	return res, nil
 }
 
-// streams leaves out what the objective says is not trained.
+// streams leaves out what the objective says is not trained: the views with invariant "none", and
+// with kind "sum" all that has no weight.
 func streams(o recipe.Objective, all []domain.Stream) []domain.Stream {
 	var out []domain.Stream
 	for _, st := range all {
 		if st.Name == "views" && o.Invariant == "none" {
+			continue
+		}
+		if _, named := o.Weights[st.Name]; o.Kind == "sum" && !named {
 			continue
 		}
 		out = append(out, st)

@@ -99,7 +99,7 @@ var fields = map[string]field{
 	"certify.regions.y1": {max: 1, doc: "bottom edge as a fraction of the height"},
 
 	"audit":         {doc: "measures the trained encoder against the contracts on held-out data"},
-	"audit.samples": {min: 2, max: manyItems, doc: "held-out samples looked at"},
+	"audit.samples": {min: 40, max: manyItems, doc: "held-out samples looked at"},
 
 	"adapt":                 {doc: "measures what the encoder is worth"},
 	"adapt.budgets":         {max: manyItems, doc: "label budgets, validation labels counted in, ascending; 0 = all, last"},

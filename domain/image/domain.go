@@ -109,9 +109,17 @@ func (s *Samples) Touched(original, view *domain.Array, row int) string {
 	return ""
 }
 
+// maxSkipped is how many broken files Describe names.
+const maxSkipped = 50
+
 // Describe tells what was skipped and which parts share images.
 func (s *Samples) Describe() domain.About {
 	a := domain.About{Skipped: s.skipped}
+	for _, sh := range s.shards {
+		for _, b := range sh.Bad[:min(len(sh.Bad), maxSkipped-len(a.SkippedFiles))] {
+			a.SkippedFiles = append(a.SkippedFiles, [2]string{b.Name, b.Why})
+		}
+	}
 	for _, l := range s.leaks {
 		a.Duplicates = append(a.Duplicates, domain.Duplicate{A: partWord(l.Part), B: partWord(l.In), Count: l.Count})
 	}

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -249,6 +250,7 @@ func (s *Samples) load(ctx context.Context, env *loadEnv, src *source, cacheDir 
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("image: cache: %w", err)
 		}
+		sweep(dir, time.Now())
 	}
 	p, ok := readPlan(dir, key)
 	if inMemory || !ok {
@@ -281,6 +283,17 @@ func (s *Samples) load(ctx context.Context, env *loadEnv, src *source, cacheDir 
 		env.warnf("%d of %d files are broken and were skipped (limit max_bad %d)", s.skipped, total, env.data.MaxBad)
 	}
 	return nil
+}
+
+// sweep removes what killed processes left half written. Other processes may share the cache, so
+// only files that nobody can still be writing go; one that cannot be removed harms nobody.
+func sweep(dir string, now time.Time) {
+	left, _ := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
+	for _, p := range left {
+		if st, err := os.Stat(p); err == nil && now.Sub(st.ModTime()) > time.Hour {
+			_ = os.Remove(p)
+		}
+	}
 }
 
 func isMemory(o origin) bool {
@@ -331,7 +344,9 @@ type groupLoader struct {
 func (l *groupLoader) run(ctx context.Context) (err error) {
 	defer func() {
 		if l.close != nil {
-			err = errors.Join(err, l.close())
+			if cerr := l.close(); err == nil { // a cut gzip file says so twice
+				err = cerr
+			}
 		}
 	}()
 	n, run := l.g.from.len(), l.s.plan.Run

@@ -94,9 +94,12 @@ func writeShard(path string, h *shardHeader, pixels []byte) (err error) {
 // shardPad is the number of zeros after a header of n bytes.
 func shardPad(n int) int { return (shardAlign - (16+n)%shardAlign) % shardAlign }
 
+// tempPrefix begins the names of files that are being written.
+const tempPrefix = ".tmp-"
+
 // writeAtomic writes parts to path: temporary file, fsync, rename.
 func writeAtomic(path string, parts ...[]byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-")
+	f, err := os.CreateTemp(filepath.Dir(path), tempPrefix)
 	if err != nil {
 		return err
 	}
