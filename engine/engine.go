@@ -44,7 +44,7 @@ var ErrUnavailable = errors.New("engine: not available")
 type Config struct {
 	Kind      string `json:"kind" yaml:"kind"`           // "auto", "go" or "xla"; "" is auto
 	Plugin    string `json:"plugin" yaml:"plugin"`       // path of a PJRT plugin; "" searches (see Plugins)
-	Precision string `json:"precision" yaml:"precision"` // "auto", "fp32" or "bf16"; "" is auto
+	Precision string `json:"precision" yaml:"precision"` // "auto", "fp32" or "bf16"; "" is auto: bf16 where the processor multiplies it (AVX512-BF16), else fp32
 	Threads   int    `json:"threads" yaml:"threads"`     // 0: all cores
 }
 
@@ -203,6 +203,12 @@ type Program struct {
 // graph.Parameter nodes in the order of their creation.
 func (e *Engine) Compile(name string, build func(g *graph.Graph) []*graph.Node) (p *Program, err error) {
 	return e.CompileMode(name, e.mode, build)
+}
+
+// FP32 is the engine's mode with float32 products, for measurements.
+func (m Mode) FP32() Mode {
+	m.BF16 = false
+	return m
 }
 
 // CompileMode compiles with another mode than the engine's own, for instance fp32 for evaluation.

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -10,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/gomlx/go-xla/compute/xla"
+	"golang.org/x/sys/cpu"
 )
 
 // The process keeps one XLA client: XLA reads XLA_FLAGS once, and loading two
@@ -22,9 +24,13 @@ var xlaOnce struct {
 	bf16    bool
 }
 
-// FlagsCPU are the XLA flags that selfsame sets for a CPU plugin. YNNPACK stays off: with
-// it, XLA gives silently wrong reductions (jax-ml/jax#39103).
-const FlagsCPU = "--xla_cpu_use_onednn=true --xla_cpu_experimental_ynn_fusion_type="
+// FlagsCPU and FlagsCPUBF16 are the XLA flags that selfsame sets for a CPU plugin, by precision.
+// YNNPACK stays off: with it, XLA gives silently wrong reductions (jax-ml/jax#39103). bf16
+// convolutions reach oneDNN as custom calls only; without these one takes twenty times as long.
+const (
+	FlagsCPU     = "--xla_cpu_use_onednn=true --xla_cpu_experimental_ynn_fusion_type="
+	FlagsCPUBF16 = "--xla_cpu_experimental_onednn_custom_call=true " + FlagsCPU
+)
 
 func openXLA(cfg Config) (*Engine, error) {
 	xlaOnce.Lock()
@@ -41,13 +47,18 @@ func openXLA(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("%w: xla: plugin: %w", ErrUnavailable, err)
 	}
 	cuda := isCUDA(plugin)
+	bf16 := cfg.Precision == BF16 || (cfg.Precision == "" || cfg.Precision == Auto) && !cuda && cpu.X86.HasAVX512BF16
 	if xlaOnce.backend != nil && xlaOnce.plugin != plugin {
 		return nil, fmt.Errorf("engine: xla: plugin %s is already loaded, %s cannot be loaded beside it", xlaOnce.plugin, plugin)
 	}
 	if xlaOnce.backend == nil {
 		flags := os.Getenv("XLA_FLAGS")
 		if !cuda && !strings.Contains(flags, "--xla_cpu") {
-			flags = strings.TrimSpace(flags + " " + FlagsCPU)
+			set := FlagsCPU
+			if bf16 {
+				set = FlagsCPUBF16
+			}
+			flags = strings.TrimSpace(flags + " " + set)
 		}
 		if err := os.Setenv("XLA_FLAGS", flags); err != nil {
 			return nil, fmt.Errorf("engine: xla: %w", err)
@@ -56,12 +67,18 @@ func openXLA(cfg Config) (*Engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: xla: %s: %s", ErrUnavailable, plugin, cause(err))
 		}
-		xlaOnce.backend, xlaOnce.plugin, xlaOnce.flags = b, plugin, flags
+		xlaOnce.backend, xlaOnce.plugin, xlaOnce.flags, xlaOnce.bf16 = b, plugin, flags, bf16
+	}
+	if !cuda && bf16 && !xlaOnce.bf16 && cfg.Precision != BF16 { // auto follows what the process has
+		bf16 = false
+	}
+	if !cuda && bf16 && !xlaOnce.bf16 {
+		return nil, errors.New("engine: xla: the process has loaded XLA with the flags for fp32; bf16 needs a process of its own")
 	}
 	threads := cfg.Threads
 	if threads == 0 {
 		threads = runtime.NumCPU()
 	}
-	mode := Mode{Engine: XLA, CUDA: cuda, BF16: cfg.Precision == BF16}
+	mode := Mode{Engine: XLA, CUDA: cuda, BF16: bf16}
 	return &Engine{kind: XLA, plugin: plugin, flags: xlaOnce.flags, mode: mode, threads: threads, backend: xlaOnce.backend}, nil
 }

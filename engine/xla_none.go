@@ -4,8 +4,11 @@ package engine
 
 import "fmt"
 
-// FlagsCPU are the XLA flags that selfsame sets for a CPU plugin; none in this build.
-const FlagsCPU = ""
+// FlagsCPU and FlagsCPUBF16 are the XLA flags that selfsame sets for a CPU plugin; none in this build.
+const (
+	FlagsCPU     = ""
+	FlagsCPUBF16 = ""
+)
 
 func openXLA(Config) (*Engine, error) {
 	return nil, fmt.Errorf("%w: xla: this program was built without cgo", ErrUnavailable)

@@ -21,14 +21,14 @@ type Embedder struct {
 // embedRows is the batch of the inference graph.
 const embedRows = 250
 
-// NewEmbedder compiles the recipe's encoder in inference mode.
+// NewEmbedder compiles the recipe's encoder in inference mode, in float32 whatever the engine trains in.
 func NewEmbedder(e *engine.Engine, s domain.Samples) (*Embedder, error) {
 	enc, err := s.Encoder()
 	if err != nil {
 		return nil, err
 	}
 	input := s.Input()
-	f, err := NewForward(e, "embed", []domain.Field{input}, embedRows, func(sc *nn.Scope, in map[string]*graph.Node) []*graph.Node {
+	f, err := NewForwardMode(e, "embed", e.Mode().FP32(), []domain.Field{input}, embedRows, func(sc *nn.Scope, in map[string]*graph.Node) []*graph.Node {
 		return []*graph.Node{enc.Encode(sc.In(EncoderScope), in[input.Name]).Pooled}
 	})
 	if err != nil {

@@ -33,11 +33,16 @@ type Forward struct {
 	widths []int
 }
 
-// NewForward compiles fn for batches of rows samples.
+// NewForward compiles fn for batches of rows samples in the engine's precision.
 func NewForward(e *engine.Engine, name string, fields []domain.Field, rows int, fn ForwardFunc) (*Forward, error) {
+	return NewForwardMode(e, name, e.Mode(), fields, rows, fn)
+}
+
+// NewForwardMode is NewForward in a mode of its own; measurements are made in float32.
+func NewForwardMode(e *engine.Engine, name string, mode engine.Mode, fields []domain.Field, rows int, fn ForwardFunc) (*Forward, error) {
 	f := &Forward{e: e, fields: fields, rows: rows, bound: map[string]compute.Buffer{}}
 	var err error
-	f.p, err = e.Compile(name, func(g *graph.Graph) []*graph.Node {
+	f.p, err = e.CompileMode(name, mode, func(g *graph.Graph) []*graph.Node {
 		net := nn.NewNet(g, false, nil)
 		in := map[string]*graph.Node{}
 		for _, fl := range fields {
