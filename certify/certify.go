@@ -87,7 +87,7 @@ type ProbeFinding struct {
 	Lower   float64          `json:"lower"` // one-sided Clopper-Pearson bounds at Confidence
 	Upper   float64          `json:"upper"`
 	Limit   float64          `json:"limit"`
-	Safe    []contract.Range `json:"safe"` // parts of the range in which the rate stays at or below the limit
+	Safe    []contract.Range `json:"safe"` // parts of the range in which the rate is shown to stay at or below the limit
 	Bins    []Bin            `json:"bins"`
 }
 
@@ -96,6 +96,8 @@ type Bin struct {
 	Range   contract.Range `json:"range"`
 	Trials  int            `json:"trials"`
 	Changed int            `json:"changed"`
+	Lower   float64        `json:"lower"` // Clopper-Pearson bounds that hold at Confidence for all parts at once
+	Upper   float64        `json:"upper"`
 }
 
 // Probe says how the probe was made.
@@ -580,9 +582,12 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		logits, err := tuner.Predict(net, len(trials), func(dst *domain.Array, row, i int) error {
-			return t.Fill(dst, row, domain.Val, trials[i].sample, trials[i].p)
-		})
+		see := func(ts []trial) ([]float32, error) {
+			return tuner.Predict(net, len(ts), func(dst *domain.Array, row, i int) error {
+				return t.Fill(dst, row, domain.Val, ts[i].sample, ts[i].p)
+			})
+		}
+		logits, err := see(trials)
 		if err != nil {
 			return err
 		}
@@ -590,7 +595,15 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 			trials[i].answer = a
 			trials[i].after = probability(logits[i*len(classes):(i+1)*len(classes)], val[trials[i].sample])
 		}
-		if err := c.judge(f, t, trials, val, classes); err != nil {
+		answer := func(ts []trial) ([]int32, error) {
+			logits, err := see(ts)
+			return supervise.Argmax(logits, len(classes)), err
+		}
+		inBins, err := c.binned(t, f.Term, trials, val, answer)
+		if err != nil {
+			return err
+		}
+		if err := c.judge(f, t, trials, inBins, val, classes, answer); err != nil {
 			return err
 		}
 	}
@@ -615,7 +628,7 @@ func probability(logits []float32, class int32) float64 {
 }
 
 // judge decides a term from its trials.
-func (c *certifier) judge(f *Finding, t domain.Transformation, trials []trial, val []int32, classes []string) error {
+func (c *certifier) judge(f *Finding, t domain.Transformation, trials []trial, inBins []Bin, val []int32, classes []string, answer answerer) error {
 	r := c.Recipe.Certify
 	pf := &ProbeFinding{Limit: r.MaxChange}
 	var worst *trial
@@ -648,8 +661,14 @@ func (c *certifier) judge(f *Finding, t domain.Transformation, trials []trial, v
 	if pf.Upper, err = metric.ClopperPearsonUpper(pf.Changed, pf.Trials, r.Confidence); err != nil {
 		return err
 	}
-	pf.Bins = c.binned(t.Spec(), f.Term.Range, trials, changed)
+	pf.Bins = inBins
 	pf.Safe = safe(pf.Bins, r.MaxChange, t.Spec().Identity)
+	bad := slices.IndexFunc(pf.Bins, func(b Bin) bool { return b.Lower > pf.Limit })
+	if len(pf.Safe) == 0 && (bad >= 0 || pf.Lower > pf.Limit) {
+		if pf.Safe, err = c.shrunk(t, f.Term, trials, val, answer); err != nil {
+			return err
+		}
+	}
 	f.Probe = pf
 	if f.Outcome == Violated { // an exact check has failed already
 		return nil
@@ -662,6 +681,10 @@ func (c *certifier) judge(f *Finding, t domain.Transformation, trials []trial, v
 	case pf.Lower > pf.Limit:
 		f.Outcome = Violated
 		f.Why = rate + "; " + safeText(t.Spec(), pf.Safe)
+	case bad >= 0:
+		b := pf.Bins[bad]
+		f.Outcome = Violated
+		f.Why = fmt.Sprintf("%s; at %s %s in %d of %d (bound %.1f %%); %s", rate, t.Spec().Params[0].Name, b.Range, b.Changed, b.Trials, 100*b.Lower, safeText(t.Spec(), pf.Safe))
 	case pf.Upper <= pf.Limit:
 		f.Why = rate
 	default:
@@ -673,7 +696,7 @@ func (c *certifier) judge(f *Finding, t domain.Transformation, trials []trial, v
 
 func safeText(s view.Spec, safe []contract.Range) string {
 	if len(safe) == 0 {
-		return fmt.Sprintf("no range of %s is safe", s.Params[0].Name)
+		return fmt.Sprintf("no range of %s is shown to be safe", s.Params[0].Name)
 	}
 	var parts []string
 	for _, r := range safe {
@@ -682,38 +705,100 @@ func safeText(s view.Spec, safe []contract.Range) string {
 	return fmt.Sprintf("safe would be %s: %s", s.Params[0].Name, strings.Join(parts, ", "))
 }
 
-// binned splits the range into equal parts, or single values for whole-number parameters.
-func (c *certifier) binned(s view.Spec, r contract.Range, trials []trial, changed func(*trial) bool) []Bin {
+// parts splits a range into equal parts, or single values for whole-number parameters.
+func parts(s view.Spec, r contract.Range) []Bin {
 	var out []Bin
-	if s.Params[0].Integer && r.Width() < 64 {
+	switch {
+	case s.Params[0].Integer && r.Width() < 64:
 		for v := math.Ceil(r.From); v <= r.To; v++ {
 			out = append(out, Bin{Range: contract.Range{From: v, To: v}})
 		}
-	} else {
+	case r.Width() == 0:
+		out = []Bin{{Range: r}}
+	default:
 		for k := range bins {
 			out = append(out, Bin{Range: contract.Range{From: r.Lerp(float64(k) / bins), To: r.Lerp(float64(k+1) / bins)}})
-		}
-	}
-	for i := range trials {
-		if x := &trials[i]; x.right {
-			for k := range out {
-				if out[k].Range.Contains(x.p.V[0]) {
-					out[k].Trials++
-					if changed(x) {
-						out[k].Changed++
-					}
-					break
-				}
-			}
 		}
 	}
 	return out
 }
 
-// safe joins the parts whose rate stays at or below the limit: outwards from the identity
-// where the parameter has one in the range, else any.
+// part measures one part of a term's range, with one view of every held-out sample that the probe
+// answers rightly. conf is the confidence of each of the two bounds.
+func (c *certifier) part(t domain.Transformation, in contract.Range, what uint64, trials []trial, val []int32, conf float64, answer answerer) (Bin, error) {
+	b := Bin{Range: in, Upper: 1}
+	r := rng.New(c.Recipe.Seed, rng.Certify, 8, what)
+	var ts []trial
+	for i := range trials {
+		if x := &trials[i]; x.right {
+			ts = append(ts, trial{sample: x.sample, p: t.AtValue(in.Lerp(r.Float64()), c.Recipe.Seed, x.sample)})
+		}
+	}
+	if len(ts) == 0 {
+		return b, nil
+	}
+	got, err := answer(ts)
+	if err != nil {
+		return b, err
+	}
+	b.Trials = len(ts)
+	for i, a := range got {
+		if a != val[ts[i].sample] {
+			b.Changed++
+		}
+	}
+	if b.Lower, err = metric.ClopperPearsonLower(b.Changed, b.Trials, conf); err != nil {
+		return b, err
+	}
+	b.Upper, err = metric.ClopperPearsonUpper(b.Changed, b.Trials, conf)
+	return b, err
+}
+
+// answerer gives the probe's answer to the views of trials.
+type answerer func([]trial) ([]int32, error)
+
+// binned measures each part of a term's range by itself: a contract promises every value of its range,
+// and the part that breaks it may be seldom drawn.
+func (c *certifier) binned(t domain.Transformation, term contract.Term, trials []trial, val []int32, answer answerer) ([]Bin, error) {
+	out := parts(t.Spec(), term.Range)
+	conf := 1 - (1-c.Recipe.Certify.Confidence)/float64(max(len(out), 1)) // Bonferroni: the bounds hold for all parts at once
+	for k := range out {
+		var err error
+		if out[k], err = c.part(t, out[k].Range, uint64(k), trials, val, conf, answer); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// halvings is how often a range that breaks its contract is halved towards the identity in search of a safe one.
+const halvings = 6
+
+// shrunk looks for a safe range around the identity where no part of the declared range is safe.
+func (c *certifier) shrunk(t domain.Transformation, term contract.Term, trials []trial, val []int32, answer answerer) ([]contract.Range, error) {
+	s := t.Spec()
+	if !term.Range.Contains(s.Identity) || s.Params[0].Integer || term.Range.Width() == 0 {
+		return nil, nil
+	}
+	conf := 1 - (1-c.Recipe.Certify.Confidence)/halvings
+	for k := 1; k <= halvings; k++ {
+		f := math.Pow(0.5, float64(k))
+		in := contract.Range{From: s.Identity + (term.Range.From-s.Identity)*f, To: s.Identity + (term.Range.To-s.Identity)*f}
+		b, err := c.part(t, in, uint64(1000+k), trials, val, conf, answer)
+		if err != nil {
+			return nil, err
+		}
+		if b.Trials > 0 && b.Upper <= c.Recipe.Certify.MaxChange {
+			return []contract.Range{in}, nil
+		}
+	}
+	return nil, nil
+}
+
+// safe joins the parts whose rate is shown to stay at or below the limit: the one around the identity
+// where the parameter has one in the range, else all.
 func safe(parts []Bin, limit, identity float64) []contract.Range {
-	good := func(b Bin) bool { return b.Trials > 0 && float64(b.Changed) <= limit*float64(b.Trials) }
+	good := func(b Bin) bool { return b.Trials > 0 && b.Upper <= limit }
 	var out []contract.Range
 	for _, b := range parts {
 		if !good(b) {
