@@ -87,6 +87,10 @@ if [ "$cgo" = 1 ]; then
 	step "tests without cgo, of what differs"
 	mapfile -t differing < <(differ | sort -u)
 	SELFSAME_NEED_XLA= CGO_ENABLED=0 tests "${differing[@]}"
+	if [ -n "${SELFSAME_NEED_XLA:-}" ] && [ "${pkgs[*]}" = ./... ]; then
+		step "gradient gate under the XLA flags of bf16"
+		SELFSAME_TEST_FLAGS=bf16 tests ./nn/... ./objective
+	fi
 	step "tests"
 	tests "${pkgs[@]}"
 else

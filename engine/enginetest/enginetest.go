@@ -16,6 +16,11 @@ var open = sync.OnceValues(func() ([]*engine.Engine, error) {
 		return nil, err
 	}
 	out := []*engine.Engine{g}
+	if os.Getenv("SELFSAME_TEST_FLAGS") == engine.BF16 { // the gradient gate of the flags that bf16 runs under
+		if err := os.Setenv("XLA_FLAGS", engine.FlagsCPUBF16); err != nil {
+			return nil, err
+		}
+	}
 	x, err := engine.Open(engine.Config{Kind: engine.XLA, Precision: engine.FP32})
 	if errors.Is(err, engine.ErrUnavailable) {
 		if os.Getenv("SELFSAME_NEED_XLA") != "" { // set by `make test` once the plugin is installed
