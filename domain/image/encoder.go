@@ -66,8 +66,11 @@ func (e *Encoder) Dim() int {
 	return e.cfg.Width
 }
 
-// pixels scales stored values to float32 in [0, 1].
+// pixels scales stored values to float32 in [0, 1]; float32 values are taken as they are.
 func (e *Encoder) pixels(x *graph.Node) *graph.Node {
+	if e.in.DType == domain.F32 {
+		return x
+	}
 	scale := 1.0 / 255
 	if e.in.DType == domain.U16 {
 		scale = 1.0 / 65535

@@ -1,0 +1,129 @@
+// Package bench holds the benchmarks of whole training steps, shaped as the programs of scripts/peers:
+// same networks, batches and units, so that the figures can be laid side by side.
+package bench
+
+import (
+	"os"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/selfsame-ml/selfsame/domain"
+	"github.com/selfsame-ml/selfsame/domain/image"
+	"github.com/selfsame-ml/selfsame/engine"
+	"github.com/selfsame-ml/selfsame/internal/rng"
+	"github.com/selfsame-ml/selfsame/nn"
+	"github.com/selfsame-ml/selfsame/objective"
+	"github.com/selfsame-ml/selfsame/optim"
+	"github.com/selfsame-ml/selfsame/recipe"
+	"github.com/selfsame-ml/selfsame/train"
+)
+
+// open takes the engine that SELFSAME_BENCH_ENGINE and SELFSAME_BENCH_PRECISION name; auto without them.
+func open(b *testing.B) *engine.Engine {
+	b.Helper()
+	e, err := engine.Open(engine.Config{Kind: os.Getenv("SELFSAME_BENCH_ENGINE"), Precision: os.Getenv("SELFSAME_BENCH_PRECISION")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return e
+}
+
+// steps warms up three steps, then times b.N and reports items a second.
+func steps(b *testing.B, s *train.Step, fill func(a []domain.Array), items int, unit string) {
+	b.Helper()
+	slots := s.Slots()
+	for _, sl := range slots {
+		fill(sl.Arrays)
+	}
+	run := func(i int) {
+		if _, err := s.Run(slots[i%len(slots)], train.Rates{LR: 0.01}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		run(i)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		run(i)
+	}
+	b.ReportMetric(float64(items*b.N)/b.Elapsed().Seconds(), unit)
+}
+
+// BenchmarkSimCLRStep is one SimCLR step on 256 images of 3x32x32 (512 views), ResNet of 32, 64 and 128
+// channels, projector 128-128-64, NT-Xent at T = 0.5, SGD with momentum. An image is counted once.
+func BenchmarkSimCLRStep(b *testing.B) {
+	for _, blocks := range []int{1, 2} {
+		name := map[int]string{1: "blocks=1", 2: "blocks=2"}[blocks]
+		b.Run(name, func(b *testing.B) {
+			e := open(b)
+			batch := 256
+			if e.Kind() == engine.Go {
+				batch = 32 // a step of 256 takes half a minute there
+			}
+			enc, err := image.NewEncoder(recipe.Encoder{Kind: "resnet", Width: 32, Depth: blocks, Stages: 3}, domain.Field{DType: domain.F32, Dims: []int{32, 32, 3}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			o := optim.Defaults(optim.SGD)
+			o.Momentum = 0.9
+			s, err := train.New(e, train.Config{Name: "SimCLR", Batch: 2 * batch, Optim: o, Ring: 2, Fields: []domain.Field{{Name: "views", DType: domain.F32, Dims: []int{32, 32, 3}}}},
+				func(sc *nn.Scope, in map[string]*graph.Node) train.Out {
+					f := enc.Encode(sc.In("encoder"), in["views"]).Pooled
+					z := sc.Linear("project2", nn.ReLU(sc.Linear("project1", f, 128, true)), 64, true)
+					return train.Out{Loss: objective.NTXent(z, 2, 0.5)}
+				})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			steps(b, s, func(a []domain.Array) {
+				r := rng.New(1, rng.Views, uint64(blocks))
+				for i := range a[0].F32 {
+					a[0].F32[i] = float32(r.NormFloat64())
+				}
+			}, batch, "images/s")
+		})
+	}
+}
+
+// BenchmarkMaskedLMStep is one masked-language-model step: vocabulary 8 and mask, 32 sequences of 256,
+// width 128, 4 pre-norm layers of 4 heads and 512 hidden units, cross-entropy at 15 % of the positions, Adam.
+// All positions are counted.
+func BenchmarkMaskedLMStep(b *testing.B) {
+	const vocabulary, mask, width, heads, layers = 8, 8, 128, 4, 4
+	e := open(b)
+	batch, seq := 32, 256
+	if e.Kind() == engine.Go {
+		batch = 4
+	}
+	fields := []domain.Field{{Name: "ids", DType: domain.I32, Dims: []int{seq}}, {Name: "target", DType: domain.I32, Dims: []int{seq}}, {Name: "weight", DType: domain.F32, Dims: []int{seq}}}
+	s, err := train.New(e, train.Config{Name: "masked LM", Batch: batch, Optim: optim.Defaults(optim.Adam), Ring: 2, Fields: fields},
+		func(sc *nn.Scope, in map[string]*graph.Node) train.Out {
+			x := sc.Embedding("token", in["ids"], vocabulary+1, width)
+			x = graph.Add(x, sc.Param("position", nn.Bias, nn.Init{Kind: nn.Normal, Scale: 0.02}, 1, seq, width))
+			for l := range layers {
+				x = sc.In("layer%d", l).TransformerBlock("block", x, heads, 4*width, nn.AttentionOptions{})
+			}
+			logits := sc.Linear("head", sc.LayerNorm("norm", x), vocabulary, true)
+			n := batch * seq
+			return train.Out{Loss: nn.CrossEntropy(graph.Reshape(logits, n, vocabulary), graph.Reshape(in["target"], n), graph.Reshape(graph.ConvertDType(in["weight"], dtypes.Float32), n))}
+		})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	steps(b, s, func(a []domain.Array) {
+		r := rng.New(2, rng.Mask)
+		for i := range a[0].I32 {
+			a[1].I32[i] = int32(r.IntN(vocabulary))
+			a[0].I32[i], a[2].F32[i] = a[1].I32[i], 0
+			if r.Float64() < 0.15 {
+				a[0].I32[i], a[2].F32[i] = mask, 1
+			}
+		}
+	}, batch*seq, "tokens/s")
+}
