@@ -211,6 +211,9 @@ func (l *line) run() (*Outcome, error) {
 		StageViews: l.views, StageCertify: l.certify, StagePretrain: l.pretrain,
 		StageAudit: l.audit, StageAdapt: l.adapt, StageReport: func() ([]string, error) { return l.report(out) },
 	}
+	if l.opt.Until == StageData || l.opt.Only == StageData {
+		return out, l.eventErr
+	}
 	for _, s := range Stages[1:] {
 		if l.opt.Only != "" && s != l.opt.Only {
 			if slices.Index(Stages, s) < slices.Index(Stages, l.opt.Only) && s != StageViews {
@@ -223,6 +226,12 @@ func (l *line) run() (*Outcome, error) {
 			continue
 		}
 		if err := l.stage(s, steps[s]); err != nil {
+			if errors.Is(err, ErrViolated) && l.opt.Only == "" && l.opt.Until == "" { // the page shows the counter-example
+				if _, rerr := l.report(out); rerr != nil {
+					return out, errors.Join(err, rerr)
+				}
+				l.text(StageReport, "note", "%s shows the counter-example", out.Page)
+			}
 			return out, err
 		}
 		if s == l.opt.Until {
@@ -262,7 +271,7 @@ func (l *line) stage(name string, run func() ([]string, error)) error {
 		l.text(name, "skip", "finished before")
 		return nil
 	}
-	if done && l.opt.Force && name == StagePretrain {
+	if name == StagePretrain && l.opt.Force && (done || l.foreign()) {
 		if err := os.RemoveAll(l.dir.File(store.Checkpoints)); err != nil {
 			return fmt.Errorf("selfsame: %w", err)
 		}
@@ -282,6 +291,12 @@ func (l *line) stage(name string, run func() ([]string, error)) error {
 	}
 	l.event(name, "end", map[string]any{"seconds": l.now().Sub(start).Seconds()})
 	return l.eventErr
+}
+
+// foreign reports whether the newest checkpoint is of another recipe or of other data.
+func (l *line) foreign() bool {
+	_, err := (&checkpoints{dir: l.dir, inputs: l.inputs[StagePretrain]}).Latest()
+	return errors.Is(err, store.ErrChanged)
 }
 
 // progress is a throttled progress callback of a stage.

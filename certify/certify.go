@@ -157,6 +157,7 @@ const (
 
 type certifier struct {
 	Config
+	weak    string // why the probe decides nothing, or ""
 	sampler domain.Sampler
 	in      domain.Field
 	a, b    domain.Array
@@ -563,6 +564,9 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 		}
 	}
 	cert.Probe.HeldOut, cert.Probe.Accuracy = len(use), float64(hits)/float64(len(use))
+	if c.weak, err = weak(hits, use, val, len(classes), r.Certify.Confidence); err != nil {
+		return err
+	}
 
 	for k := range cert.Findings {
 		f := &cert.Findings[k]
@@ -608,6 +612,23 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 		}
 	}
 	return nil
+}
+
+// weak says why a probe cannot be believed, or is "". The answers of one that is hardly better than the most
+// frequent class change at any touch, or never: neither says anything of the contract. It must be right, with
+// confidence, more than half of the way from that class to perfect.
+func weak(hits int, use []int, val []int32, classes int, conf float64) (string, error) {
+	seen := make([]int, classes)
+	for _, i := range use {
+		seen[val[i]]++
+	}
+	chance := float64(slices.Max(seen)) / float64(len(use))
+	low, err := metric.ClopperPearsonLower(hits, len(use), conf)
+	if err != nil || low > (1+chance)/2 {
+		return "", err
+	}
+	return fmt.Sprintf("the probe is right on %d of %d held-out samples (%.1f %%, the most frequent class would be on %.1f %%): too weak to decide",
+		hits, len(use), 100*float64(hits)/float64(len(use)), 100*chance), nil
 }
 
 func labelsOf(rows []supervise.Row, labels []int32) []int32 {
@@ -664,7 +685,7 @@ func (c *certifier) judge(f *Finding, t domain.Transformation, trials []trial, i
 	pf.Bins = inBins
 	pf.Safe = safe(pf.Bins, r.MaxChange, t.Spec().Identity)
 	bad := slices.IndexFunc(pf.Bins, func(b Bin) bool { return b.Lower > pf.Limit })
-	if len(pf.Safe) == 0 && (bad >= 0 || pf.Lower > pf.Limit) {
+	if c.weak == "" && len(pf.Safe) == 0 && (bad >= 0 || pf.Lower > pf.Limit) {
 		if pf.Safe, err = c.shrunk(t, f.Term, trials, val, answer); err != nil {
 			return err
 		}
@@ -678,6 +699,8 @@ func (c *certifier) judge(f *Finding, t domain.Transformation, trials []trial, i
 	f.Counter.Before, f.Counter.After = worst.before, worst.after
 	rate := fmt.Sprintf("the probe's answer changes in %d of %d held-out samples (%.1f %%, bound %.1f..%.1f %%, limit %.0f %%)", pf.Changed, pf.Trials, 100*pf.Rate, 100*pf.Lower, 100*pf.Upper, 100*pf.Limit)
 	switch {
+	case c.weak != "":
+		f.Outcome, f.Why = NotShown, rate+"; "+c.weak
 	case pf.Lower > pf.Limit:
 		f.Outcome = Violated
 		f.Why = rate + "; " + safeText(t.Spec(), pf.Safe)
