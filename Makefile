@@ -59,7 +59,7 @@ results: setup ## measure anew and write results/*.csv
 	scripts/results.sh recipes/fashion-full.yaml results/fashion-full.csv
 
 .PHONY: peers
-peers: data ## run the same set-up in PyTorch (a virtual environment in the cache) and write results/peers.csv
+peers: build ## steps and views beside PyTorch (PEERS_PYTHON, PEERS_DIR) into results/peers.csv
 	scripts/peers.sh results/peers.csv
 
 .PHONY: bench

@@ -1,4 +1,4 @@
-// Package bench holds the benchmarks of whole training steps, shaped as the programs of scripts/peers:
+// Package bench holds the benchmarks of whole training steps, shaped as common programs of PyTorch:
 // same networks, batches and units, so that the figures can be laid side by side.
 package bench
 
