@@ -296,8 +296,9 @@ func (a *Array) npyHeader(r io.Reader) error {
 // {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }.
 func parseNpyDict(s string) (descr string, fortran bool, shape []int, err error) {
 	s = strings.TrimRight(s, " \n\x00")
-	body, ok := strings.CutPrefix(s, "{")
-	if body, ok = strings.CutSuffix(body, "}"); !ok {
+	body, open := strings.CutPrefix(s, "{")
+	body, closed := strings.CutSuffix(body, "}")
+	if !open || !closed {
 		return "", false, nil, fmt.Errorf("%.40q is no dictionary", s)
 	}
 	seen := map[string]bool{}

@@ -42,7 +42,7 @@ func Normalize(x *graph.Node) *graph.Node {
 }
 
 // inverseRoot is 1/sqrt(x); graph.Rsqrt has no gradient in GoMLX.
-func inverseRoot(x *graph.Node) *graph.Node { return graph.Inverse(graph.Sqrt(x)) }
+func inverseRoot(x *graph.Node) *graph.Node { return graph.Reciprocal(graph.Sqrt(x)) }
 
 // logSumExp reduces the last axis of x [rows, cols] to [rows]. The maximum is subtracted
 // first, so that no exponential overflows.

@@ -450,14 +450,13 @@ func thin(p []point, n int) []point {
 
 // row is one line of a forest plot.
 type row struct {
-	label   string
-	colour  int
-	v       float64
-	lo, hi  *Num
-	openLo  bool // the end lies beyond what was measured: an arrow
-	openHi  bool
-	value   string // printed at the right
-	outcome string
+	label  string
+	colour int
+	v      float64
+	lo, hi *Num
+	openLo bool // the end lies beyond what was measured: an arrow
+	openHi bool
+	value  string // printed at the right
 }
 
 type forest struct {
