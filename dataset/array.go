@@ -298,7 +298,8 @@ func parseNpyDict(s string) (descr string, fortran bool, shape []int, err error)
 	s = strings.TrimRight(s, " \n\x00")
 	body, open := strings.CutPrefix(s, "{")
 	body, closed := strings.CutSuffix(body, "}")
-	if !open || !closed {
+	ok := open && closed
+	if !ok {
 		return "", false, nil, fmt.Errorf("%.40q is no dictionary", s)
 	}
 	seen := map[string]bool{}
