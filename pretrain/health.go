@@ -95,7 +95,8 @@ type watch struct {
 	dim         int
 	val         []int // rows of the validation part (the training part where there is none)
 	part        domain.Part
-	labels      []int32 // of val, or nil
+	labels      []int32 // the known ones of val
+	labelled    []int   // which of val they belong to
 	views       func(dst *domain.Array, row, i, v int) error
 	nPairs      int
 	first       *Health
@@ -109,9 +110,13 @@ func newWatch(cfg Config, m *Model, sampler domain.Sampler) (*watch, error) {
 	}
 	n := cfg.Samples.Len(w.part)
 	w.val = rng.New(cfg.Recipe.Seed, rng.Probe, 1).Perm(n)[:min(n, watchVal)]
-	if l := cfg.Samples.Labels(w.part); l != nil && w.part == domain.Val { // training labels are never read here
-		for _, i := range w.val {
-			w.labels = append(w.labels, l[i])
+	if w.part == domain.Val { // training labels are never asked for here
+		if l := cfg.Samples.Labels(domain.Val); l != nil {
+			for k, i := range w.val {
+				if l[i] >= 0 {
+					w.labels, w.labelled = append(w.labels, l[i]), append(w.labelled, k)
+				}
+			}
 		}
 	}
 	input := cfg.Samples.Input()
@@ -199,20 +204,21 @@ func (w *watch) check(s *train.Step, perEpoch int, projections *float64) (Health
 		}
 		h.Alignment = &a
 	}
-	if w.labels != nil {
-		// One half answers for the other: labels of the validation part only.
-		half := len(w.val) / 2
-		if half > 0 {
-			pred, err := metric.KNN{K: 20}.Predict(x[:half*w.dim], w.labels[:half], x[half*w.dim:], w.dim)
-			if err != nil {
-				return h, err
-			}
-			acc, err := metric.Accuracy(pred, w.labels[half:])
-			if err != nil {
-				return h, err
-			}
-			h.KNN = &acc
+	// One half answers for the other: labels of the validation part only.
+	if half := len(w.labels) / 2; half > 0 {
+		f := make([]float32, 0, len(w.labels)*w.dim)
+		for _, k := range w.labelled {
+			f = append(f, x[k*w.dim:(k+1)*w.dim]...)
 		}
+		pred, err := metric.KNN{K: 20}.Predict(f[:half*w.dim], w.labels[:half], f[half*w.dim:], w.dim)
+		if err != nil {
+			return h, err
+		}
+		acc, err := metric.Accuracy(pred, w.labels[half:])
+		if err != nil {
+			return h, err
+		}
+		h.KNN = &acc
 	}
 	w.judge(&h, m)
 	if w.first == nil {

@@ -2,6 +2,7 @@ package pretrain
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
 
@@ -74,6 +75,15 @@ func (m *Model) weight(st domain.Stream) float64 {
 	return 1
 }
 
+// metric names a stream in the log: the streams of one transformation that is both Equivariant and
+// Restorable share their name.
+func (m *Model) metric(st domain.Stream) string {
+	if st.Kind == contract.Restorable && slices.ContainsFunc(m.Streams, func(o domain.Stream) bool { return o.Name == st.Name && o.Kind != st.Kind }) {
+		return st.Name + ".restore"
+	}
+	return st.Name
+}
+
 // flatten turns [batch, views, Dims...] into view-major rows [views*batch, Dims...].
 func flatten(x *graph.Node, views int) *graph.Node {
 	dims := x.Shape().Dimensions
@@ -91,7 +101,7 @@ func (m *Model) Loss(s *nn.Scope, in map[string]*graph.Node) train.Out {
 	var total *graph.Node
 	var metrics []train.Metric
 	add := func(st domain.Stream, loss *graph.Node) {
-		metrics = append(metrics, train.Metric{Name: "loss/" + st.Name, Node: loss})
+		metrics = append(metrics, train.Metric{Name: "loss/" + m.metric(st), Node: loss})
 		w := m.weight(st)
 		if w == 0 {
 			return
@@ -161,7 +171,7 @@ func (m *Model) Loss(s *nn.Scope, in map[string]*graph.Node) train.Out {
 			f := m.Encoder.Encode(s.In(EncoderScope), in[st.Input])
 			loss, trivial := m.Encoder.(domain.Restorer).Restore(s.In(restorer).In("%s", st.Name), f, in[st.Clean], in[st.Mask])
 			add(st, graph.ReduceAllMean(loss))
-			metrics = append(metrics, train.Metric{Name: "trivial/" + st.Name, Node: graph.ReduceAllMean(trivial)})
+			metrics = append(metrics, train.Metric{Name: "trivial/" + m.metric(st), Node: graph.ReduceAllMean(trivial)})
 		}
 	}
 	if total == nil {
@@ -184,6 +194,9 @@ func (m *Model) mlp(s *nn.Scope, x *graph.Node, layers, hidden, out int, norm bo
 
 func (m *Model) project(s *nn.Scope, f *graph.Node) *graph.Node {
 	o := m.Objective
+	if o.ProjectorLayers == 0 { // none: the loss sees the features
+		return f
+	}
 	hidden := o.ProjectorHidden
 	if hidden == 0 {
 		hidden = m.Encoder.Dim()
@@ -195,6 +208,7 @@ func (m *Model) project(s *nn.Scope, f *graph.Node) *graph.Node {
 func (m *Model) invariant(s *nn.Scope, f *graph.Node, views int, st domain.Stream, in map[string]*graph.Node) (*graph.Node, []train.Metric) {
 	o := m.Objective
 	z := m.project(s, f)
+	dim := z.Shape().Dimensions[1]
 	spread := func(x *graph.Node) []train.Metric { // collapse shows here first, at no cost
 		n := objective.Normalize(graph.StopGradient(x))
 		mean := graph.ReduceAndKeep(n, graph.ReduceMean, 0)
@@ -213,7 +227,7 @@ func (m *Model) invariant(s *nn.Scope, f *graph.Node, views int, st domain.Strea
 	case "barlow":
 		return objective.Barlow(z, views, 0), more
 	case "simsiam":
-		p := m.mlp(s.In(predictor), z, 2, max(o.ProjectorDim/4, 8), o.ProjectorDim, o.ProjectorNorm)
+		p := m.mlp(s.In(predictor), z, 2, max(dim/4, 8), dim, o.ProjectorNorm)
 		return objective.SimSiam(p, z, views), more
 	case "byol", "moco":
 		t := s.In(teacher)
@@ -223,10 +237,10 @@ func (m *Model) invariant(s *nn.Scope, f *graph.Node, views int, st domain.Strea
 		}
 		k := graph.StopGradient(m.project(t, m.Encoder.Encode(t.In(EncoderScope), x).Pooled))
 		if o.Invariant == "byol" {
-			p := m.mlp(s.In(predictor), z, 2, max(o.ProjectorDim, m.Encoder.Dim()), o.ProjectorDim, o.ProjectorNorm)
+			p := m.mlp(s.In(predictor), z, 2, max(dim, m.Encoder.Dim()), dim, o.ProjectorNorm)
 			return objective.BYOL(p, k, views), more
 		}
-		queue := s.Statistic("queue", nn.Init{Kind: nn.Normal, Scale: 1}, o.Queue, o.ProjectorDim)
+		queue := s.Statistic("queue", nn.Init{Kind: nn.Normal, Scale: 1}, o.Queue, dim)
 		loss, next := objective.MoCoSymmetric(z, k, objective.Normalize(queue), views, o.Temperature)
 		s.SetStatistic("queue", next)
 		return loss, more

@@ -25,7 +25,7 @@ import (
 )
 
 // ErrInterrupted says that the context ended; a checkpoint was written first.
-var ErrInterrupted = errors.New("pretrain: interrupted")
+var ErrInterrupted = errors.New("interrupted") // no package name: other stages are interrupted too
 
 // Checkpoints keeps the states from which a run can go on.
 type Checkpoints interface {
@@ -227,6 +227,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		if err != nil {
 			return err
 		}
+		if err := finite(st.Values, st.Step); err != nil { // never over a good one
+			return err
+		}
 		watch.keep(st)
 		if err := cfg.Checkpoints.Save(st); err != nil {
 			return err
@@ -259,7 +262,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 
 	begin := time.Now()
 	meter := newMeter(step.Metrics(), step.Steps(), begin)
-	feed := &train.Feed{Filler: fill, Slots: step.Slots(), Samples: n, Batch: micro, Seed: r.Seed, Workers: workers(r.Train.Workers, cfg.Engine)}
+	feed := &train.Feed{Filler: fill, Slots: step.Slots(), Samples: n, Batch: micro, Group: accumulate, Seed: r.Seed, Workers: workers(r.Train.Workers, cfg.Engine)}
 	err = feed.Run(context.WithoutCancel(ctx), step.Steps()*accumulate, steps*accumulate, func(_ int, s *train.Slot) error {
 		before := step.Steps()
 		lr := schedule.LR(before)
@@ -299,24 +302,51 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	res.Steps, res.Seconds = step.Steps(), time.Since(begin).Seconds()
 	switch {
 	case errors.Is(err, ErrInterrupted):
-		if serr := save(); serr != nil {
+		if serr := save(); errors.Is(serr, train.ErrNotFinite) {
+			return nil, notFinite(serr, lastSaved)
+		} else if serr != nil {
 			return nil, fmt.Errorf("%w at step %d of %d, and the checkpoint failed: %w", ErrInterrupted, step.Steps(), steps, serr)
 		}
 		return nil, fmt.Errorf("%w at step %d of %d", ErrInterrupted, step.Steps(), steps)
 	case errors.Is(err, train.ErrNotFinite):
-		return nil, fmt.Errorf("%w (last good checkpoint: step %d); try a smaller train.lr or train.clip: 1", err, lastSaved)
+		return nil, notFinite(err, lastSaved)
 	case err != nil:
 		return nil, err
 	}
-	if err := save(); err != nil {
+	if res.Weights, err = step.Weights(""); err != nil {
 		return nil, err
 	}
-	res.Weights, err = step.Weights("")
-	if err != nil {
+	if err := finite(res.Weights, res.Steps); err != nil { // the last update is seen by no later loss
+		return nil, notFinite(err, lastSaved)
+	}
+	if err := save(); errors.Is(err, train.ErrNotFinite) {
+		return nil, notFinite(err, lastSaved)
+	} else if err != nil {
 		return nil, err
 	}
 	maps.DeleteFunc(res.Weights, func(name string, _ train.Value) bool { return name == "queue" })
 	return res, nil
+}
+
+// finite reports a value that is not: a step with a finite loss and gradient can still overflow its
+// weights, which the next loss would show.
+func finite(values map[string]train.Value, step int) error {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, v := range values[name].Data {
+			if x := float64(v); math.IsNaN(x) || math.IsInf(x, 0) {
+				return fmt.Errorf("%w: %s holds %g after step %d", train.ErrNotFinite, name, x, step)
+			}
+		}
+	}
+	return nil
+}
+
+func notFinite(err error, lastSaved int) error {
+	good := "no checkpoint was written before"
+	if lastSaved > 0 {
+		good = fmt.Sprintf("last good checkpoint: step %d", lastSaved)
+	}
+	return fmt.Errorf("%w (%s); try a smaller train.lr or train.clip: 1", err, good)
 }
 
 // streams leaves out what the objective says is not trained: the views with invariant "none", and

@@ -33,6 +33,7 @@ type Feed struct {
 	Slots   []*Slot
 	Samples int // samples of the training part
 	Batch   int // rows of a slot
+	Group   int // batches of one step (accumulation): an epoch holds whole steps only; 0 is 1
 	Seed    uint64
 	Workers int
 	Ceil    bool // the last batch of an epoch is filled up from the epoch's beginning instead of dropped
@@ -44,7 +45,8 @@ func (f *Feed) PerEpoch() int {
 	if f.Ceil {
 		return max(1, (f.Samples+f.Batch-1)/f.Batch)
 	}
-	return max(1, f.Samples/f.Batch)
+	group := max(1, f.Group)
+	return max(1, f.Samples/(f.Batch*group)) * group
 }
 
 // Epoch writes the order of the samples in an epoch: a permutation keyed by (seed, epoch).
