@@ -281,7 +281,11 @@ func (l *line) stage(name string, run func() ([]string, error)) error {
 	files, err := run()
 	if err != nil {
 		if l.ctx.Err() != nil && !errors.Is(err, ErrInterrupted) {
-			err = fmt.Errorf("%w in stage %s: %w", ErrInterrupted, name, err)
+			if !errors.Is(err, context.Canceled) { // else the place in the code tells nobody anything
+				err = fmt.Errorf("%w in stage %s: %w", ErrInterrupted, name, err)
+			} else {
+				err = fmt.Errorf("%w in stage %s", ErrInterrupted, name)
+			}
 		}
 		l.text(name, "error", "%v", err)
 		return err

@@ -21,7 +21,8 @@ func showEvents(r term.Renderer) func(store.Event) {
 //	text                        one line for people
 //	done | step, total | steps  progress
 //	unit                        of done and total ("steps" where the event has a step)
-//	loss, images_per_s          shown beside the bar
+//	loss                        shown beside the bar
+//	images_per_s                shown as the rate
 func eventOf(e store.Event) term.Event {
 	num := func(keys ...string) (float64, bool) {
 		for _, k := range keys {
@@ -64,7 +65,7 @@ func eventOf(e store.Event) term.Event {
 			beside = append(beside, fmt.Sprintf("loss %.4g", v))
 		}
 		if v, ok := num("images_per_s"); ok && v > 0 {
-			beside = append(beside, fmt.Sprintf("%.0f images/s", v))
+			out.Rate = fmt.Sprintf("%.0f images/s", v)
 		}
 		if out.Text == "" {
 			out.Text = strings.Join(beside, ", ")

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"syscall"
 
 	"github.com/selfsame-ml/selfsame/certify"
 	"github.com/selfsame-ml/selfsame/dataset"
@@ -59,6 +60,8 @@ func roomHints(err error) (out []string) {
 		out = append(out, "name an empty or new directory with --out")
 	case errors.Is(err, store.ErrLocked):
 		out = append(out, "wait for the other process, or name another directory with --out")
+	case errors.Is(err, syscall.ENOSPC):
+		out = append(out, "make room on that disk; the same command goes on where this one stopped")
 	}
 	return out
 }

@@ -39,6 +39,8 @@ type Event struct {
 	Total  int64              `json:"total,omitempty"` // progress: all units; 0 = unknown
 	Unit   string             `json:"unit,omitempty"`  // "steps", "images", "B" (bytes, shown as MB)
 	Values map[string]float64 `json:"values,omitempty"`
+	// Rate, where set, is shown in place of the rate that the renderer measures.
+	Rate string `json:"rate,omitempty"`
 
 	// Raw, where set, is what JSON mode writes in place of the event: the line of events.jsonl.
 	Raw any `json:"-"`
@@ -225,7 +227,14 @@ func (r *renderer) line(e Event) {
 			text = "done"
 		}
 	}
-	for i, l := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	if r.mode == Live && e.Stage != "" { // a pipe keeps one line an event
+		lines = nil
+		for _, l := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+			lines = append(lines, wrap(l, r.columns()-10)...)
+		}
+	}
+	for i, l := range lines {
 		label := e.Stage
 		if i > 0 {
 			label = ""
@@ -254,36 +263,88 @@ func (r *renderer) Close() {
 	}
 }
 
-// progressLine lays out one line of progress in at most cols columns.
+// progressLine lays out one line of progress in at most cols columns. Where it is too long, the unit goes
+// first, then words from the end of the text: numbers are never cut.
 func progressLine(e Event, rate float64, cols int, bar bool) string {
-	var head, tail strings.Builder
-	fmt.Fprintf(&head, "%-9s ", e.Stage)
+	head := fmt.Sprintf("%-9s ", e.Stage)
+	tail := progressTail(e, rate, e.Unit != "" && e.Unit != "B")
+	if width(head)+width(tail) > cols {
+		tail = progressTail(e, rate, false)
+	}
+	if over := width(head) + width(tail) - cols; over > 0 && e.Text != "" {
+		full := e.Text
+		e.Text = words(full, width(full)-over)
+		tail = progressTail(e, rate, false)
+	}
+	if bar && e.Total > 0 {
+		n := min(cols-width(head)-width(tail)-3, 30)
+		if n >= 5 {
+			full := int(min(e.Done, e.Total) * int64(n) / e.Total)
+			head += fmt.Sprintf("[%s%s] ", strings.Repeat("#", full), strings.Repeat(".", n-full))
+		}
+	}
+	return Cut(head+tail, cols)
+}
+
+// progressTail is what follows the name of the stage, with or without the unit.
+func progressTail(e Event, rate float64, unit bool) string {
+	var tail strings.Builder
 	if e.Total > 0 {
 		fmt.Fprintf(&tail, "%3d%% %s/%s", e.Done*100/e.Total, count(e.Done, e.Unit), count(e.Total, e.Unit))
 	} else {
 		tail.WriteString(count(e.Done, e.Unit))
 	}
-	if e.Unit != "" && e.Unit != "B" {
+	if unit {
 		tail.WriteString(" " + e.Unit)
 	}
-	if rate > 0 {
+	if e.Rate != "" {
+		tail.WriteString(" · " + e.Rate)
+	} else if rate > 0 {
 		tail.WriteString(" · " + rateText(rate, e.Unit))
-		if e.Total > e.Done {
-			left := time.Duration(float64(e.Total-e.Done) / rate * float64(time.Second))
-			tail.WriteString(" · " + Duration(left) + " left")
-		}
+	}
+	if rate > 0 && e.Total > e.Done {
+		left := time.Duration(float64(e.Total-e.Done) / rate * float64(time.Second))
+		tail.WriteString(" · " + Duration(left) + " left")
 	}
 	if e.Text != "" {
 		tail.WriteString(" · " + e.Text)
 	}
-	if bar && e.Total > 0 {
-		n := min(cols-utf8.RuneCountInString(head.String())-utf8.RuneCountInString(tail.String())-3, 30)
-		if n >= 5 {
-			full := int(min(e.Done, e.Total) * int64(n) / e.Total)
-			fmt.Fprintf(&head, "[%s%s] ", strings.Repeat("#", full), strings.Repeat(".", n-full))
+	return tail.String()
+}
+
+// wrap breaks s between words into lines of at most cols characters; a longer word has its own line.
+func wrap(s string, cols int) []string {
+	var out []string
+	line := ""
+	for _, w := range strings.Split(s, " ") {
+		if line != "" && width(line)+1+width(w) > cols {
+			out, line = append(out, line), w
+			continue
+		}
+		if line != "" {
+			line += " "
+		}
+		line += w
+	}
+	return append(out, line)
+}
+
+func width(s string) int { return utf8.RuneCountInString(s) }
+
+// words shortens s to at most cols characters between two words; what was left out shows as "…". It is empty
+// where not even the first word fits.
+func words(s string, cols int) string {
+	if width(s) <= cols {
+		return s
+	}
+	for i := len(s) - 1; i > 0; i-- {
+		if s[i] == ' ' {
+			if short := strings.TrimRight(s[:i], " ,;:·") + " …"; width(short) <= cols {
+				return short
+			}
 		}
 	}
-	return Cut(head.String()+tail.String(), cols)
+	return ""
 }
 
 func count(n int64, unit string) string {

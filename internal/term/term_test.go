@@ -170,3 +170,41 @@ func TestProgressLineFits(t *testing.T) {
 		}
 	})
 }
+
+func TestProgressLineCutsBetweenWords(t *testing.T) {
+	for _, c := range []struct {
+		e    Event
+		rate float64
+		want string
+	}{
+		{Event{Stage: "pretrain", Done: 1270, Total: 3000, Unit: "steps", Rate: "1411 images/s", Text: "loss 1.918"}, 2.8,
+			"pretrain   42% 1270/3000 steps · 1411 images/s · 10 min 18 s left · loss 1.918"},
+		{Event{Stage: "pretrain", Done: 127000, Total: 300000, Unit: "steps", Rate: "11411 images/s", Text: "loss 1.918"}, 2.8,
+			"pretrain   42% 127000/300000 · 11411 images/s · 17 h 09 min left · loss 1.918"},
+		{Event{Stage: "adapt", Done: 10, Total: 13, Unit: "measurements", Text: "fine-tune from ssl: 1438 labels, draw 2 of 5"}, 1.2,
+			"adapt      76% 10/13 · 1.2/s · 3 s left · fine-tune from ssl: 1438 labels …"},
+		{Event{Stage: "adapt", Done: 10, Total: 13, Text: strings.Repeat("x", 70)}, 1.2,
+			"adapt      76% 10/13 · 1.2/s · 3 s left"},
+	} {
+		if got := progressLine(c.e, c.rate, Width, false); got != c.want {
+			t.Errorf("got  %q\nwant %q", got, c.want)
+		}
+	}
+}
+
+func TestLiveWarningsWrapBetweenWords(t *testing.T) {
+	var b bytes.Buffer
+	r := newRenderer(&b, Live, time.Now)
+	text := "the probe's answer changes in 64 of 141 held-out samples (45.4 %, bound 38.3..52.7 %, limit 30 %); safe would be degrees: -22.5..22.5"
+	r.Event(Event{Stage: "certify", Kind: "warn", Text: text})
+	var words []string
+	for _, l := range strings.Split(strings.TrimRight(b.String(), "\n"), "\n") {
+		if n := utf8.RuneCountInString(l); n > Width {
+			t.Errorf("%d columns: %q", n, l)
+		}
+		words = append(words, strings.Fields(l)...)
+	}
+	if got, want := strings.Join(words, " "), "certify warning: "+text; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
