@@ -52,19 +52,28 @@ type Param struct {
 	Value float64 `json:"value"`
 }
 
-// CounterExample is a draw that broke, or came nearest to breaking, a contract.
+// CounterExample is a draw that broke, or came nearest to breaking, a contract. Replay gives the draw
+// again.
 type CounterExample struct {
 	Seed     uint64      `json:"seed"`
-	Epoch    uint64      `json:"epoch"`
+	Epoch    uint64      `json:"epoch"` // key of the draw, where it was drawn and not set
 	Part     domain.Part `json:"part"`
 	Sample   int         `json:"sample"`
 	Params   []Param     `json:"params"`
+	Values   []float64   `json:"values"`   // all that was drawn: Params, then what has no name (positions, seeds)
 	Label    string      `json:"label"`    // true class
 	Answer   string      `json:"answer"`   // of the probe for the view
 	Before   float64     `json:"before"`   // probe's probability of the true class, undisturbed
 	After    float64     `json:"after"`    // the same under the view
 	Original []byte      `json:"original"` // PNG; nil where the domain draws none
 	View     []byte      `json:"view"`     // PNG
+}
+
+// Replay returns the draw: Transformation.Fill with it gives the view of the counter-example, bit for bit.
+func (c *CounterExample) Replay() view.Params {
+	p := view.Params{N: len(c.Values), Applied: true}
+	copy(p.V[:], c.Values)
+	return p
 }
 
 // Finding is the result for one transformation and one of its terms.
@@ -161,6 +170,7 @@ type certifier struct {
 	sampler domain.Sampler
 	in      domain.Field
 	a, b    domain.Array
+	of      []domain.Transformation // of the certificate's findings, by position
 }
 
 // Run certifies the contracts of a recipe. The error is of the stage, not of a contract: see Err.
@@ -186,6 +196,9 @@ func Run(ctx context.Context, cfg Config) (*Certificate, error) {
 			return nil, err
 		}
 		cert.Findings = append(cert.Findings, fs...)
+		for range fs {
+			c.of = append(c.of, t)
+		}
 	}
 	if err := c.labels(ctx, cert); err != nil {
 		return nil, err
@@ -242,11 +255,16 @@ func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
 			out = append(out, f)
 			continue
 		}
-		var identity, blank, unstable, drawn, touched int
+		var identity, blank, unstable, drawn, touched, wild int
 		var worst *CounterExample
+		var where string // a protected part that was touched
 		var change, peak float64
 		guard := c.guard()
+		ch := Check{Name: "identity", Passed: true, Text: "has no identity"}
 		for k := range exactSamples {
+			if math.IsNaN(spec.Identity) {
+				break
+			}
 			i := c.sample(k)
 			if err := c.Samples.Fill(&c.a, 0, domain.Train, i); err != nil {
 				return nil, err
@@ -260,19 +278,18 @@ func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
 				worst = c.counter(t, domain.Train, i, p, 0)
 			}
 		}
-		ch := Check{Name: "identity", Passed: identity == 0, Value: float64(identity), Text: fmt.Sprintf("at %s %g, %d of %d samples changed", spec.Params[0].Name, spec.Identity, identity, exactSamples)}
-		if math.IsNaN(spec.Identity) {
-			ch.Passed, ch.Text = true, "has no identity"
+		if !math.IsNaN(spec.Identity) {
+			ch = Check{Name: "identity", Passed: identity == 0, Value: float64(identity), Text: fmt.Sprintf("at %s %g, %d of %d samples changed", spec.Params[0].Name, spec.Identity, identity, exactSamples)}
 		}
 		add(ch)
 		for k := range strengthSamples {
 			i := c.sample(k)
-			p, ok := c.draw(t, term, uint64(k), i)
+			p, epoch, ok := c.draw(t, term, uint64(k), i)
 			if !ok {
 				continue
 			}
 			drawn++
-			q, _ := c.draw(t, term, uint64(k), i)
+			q, _, _ := c.draw(t, term, uint64(k), i)
 			if err := c.Samples.Fill(&c.a, 0, domain.Train, i); err != nil {
 				return nil, err
 			}
@@ -285,6 +302,16 @@ func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
 			}
 			if p != q || !equal(once, c.b) {
 				unstable++
+				if worst == nil {
+					worst = c.counter(t, domain.Train, i, p, epoch)
+				}
+			}
+			if !finite(once) {
+				wild++
+				if worst == nil {
+					worst = c.counter(t, domain.Train, i, p, epoch)
+				}
+				continue // no distance to speak of
 			}
 			d := distance(c.a, once)
 			change += d
@@ -292,30 +319,38 @@ func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
 			if flat(once) && !flat(c.a) {
 				blank++
 			}
-			if !finite(once) {
-				add(Check{Name: "bounds", Text: fmt.Sprintf("sample %d has values that are not finite", i)})
-			}
 			if guard != nil {
 				if at := guard.Touched(&c.a, &once, 0); at != "" {
 					touched++
+					where = at
 					if worst == nil {
-						worst = c.counter(t, domain.Train, i, p, uint64(k))
-						f.Why = "changed " + at
+						worst = c.counter(t, domain.Train, i, p, epoch)
 					}
 				}
 			}
 		}
 		if drawn == 0 {
 			add(Check{Name: "drawn", Warn: true, Text: fmt.Sprintf("no draw falls into %s", term.Range)})
+			if f.Outcome == Kept {
+				f.Outcome, f.Why = NotShown, "nothing could be drawn there"
+			}
 		} else {
 			add(Check{Name: "determinism", Passed: unstable == 0, Value: float64(unstable), Text: fmt.Sprintf("%d of %d views differ when drawn again", unstable, drawn)})
-			add(Check{Name: "bounds", Passed: true, Text: "values stay in the range of their type"})
-			mean := change / float64(drawn)
+			ch := Check{Name: "bounds", Passed: wild == 0, Value: float64(wild), Text: "values stay in the range of their type"}
+			if wild > 0 {
+				ch.Text = fmt.Sprintf("%d of %d views have values that are not finite", wild, drawn)
+			}
+			add(ch)
+			mean := change / float64(max(drawn-wild, 1))
 			add(Check{Name: "strength", Passed: mean > 1e-4, Warn: true, Value: mean, Text: fmt.Sprintf("views differ by %.1f %% of the value range on average, %.1f %% at most", 100*mean, 100*peak)})
 			share := float64(blank) / float64(drawn)
 			add(Check{Name: "not blank", Passed: share <= 0.05, Warn: true, Value: share, Limit: 0.05, Text: fmt.Sprintf("%d of %d views show nothing", blank, drawn)})
 			if guard != nil {
-				add(Check{Name: "protected parts", Passed: touched == 0, Value: float64(touched), Text: fmt.Sprintf("%d of %d views change a protected part", touched, drawn)})
+				ch := Check{Name: "protected parts", Passed: touched == 0, Value: float64(touched), Text: fmt.Sprintf("%d of %d views change a protected part", touched, drawn)}
+				if touched > 0 {
+					ch.Text = fmt.Sprintf("%d of %d views change %s", touched, drawn, where)
+				}
+				add(ch)
 			}
 		}
 		if f.Outcome == Violated {
@@ -337,19 +372,23 @@ func (c *certifier) guard() domain.Guard {
 	return g
 }
 
-// draw draws parameters in the range of a term: epoch counts up until one falls into it.
-func (c *certifier) draw(t domain.Transformation, term contract.Term, base uint64, i int) (view.Params, bool) {
+// draw draws parameters in the range of a term: epoch counts up until one falls into it. Into a narrow
+// range hardly any does; then the parameter is set to a value drawn there, and epoch is 0.
+func (c *certifier) draw(t domain.Transformation, term contract.Term, base uint64, i int) (p view.Params, epoch uint64, ok bool) {
 	terms := t.Config().Terms
+	in := func(p view.Params) bool { at, ok := terms.At(p.V[0]); return p.Applied && ok && at == term }
 	for try := range uint64(64) {
-		p := t.Draw(c.Recipe.Seed, base<<8|try, i)
-		if !p.Applied {
-			continue
-		}
-		if at, ok := terms.At(p.V[0]); ok && at == term {
-			return p, true
+		if p := t.Draw(c.Recipe.Seed, base<<8|try, i); in(p) {
+			return p, base<<8 | try, true
 		}
 	}
-	return view.Params{}, false
+	r := rng.New(c.Recipe.Seed, rng.Certify, 9, base, uint64(i))
+	for range 16 {
+		if p := t.AtValue(view.Uniform(r, term.Range, t.Spec().Params[0].Integer), c.Recipe.Seed, i); in(p) {
+			return p, 0, true
+		}
+	}
+	return view.Params{}, 0, false
 }
 
 // neverDrawn replays the draws of training samples and checks that none falls into a Protected range.
@@ -375,7 +414,7 @@ func (c *certifier) neverDrawn(t domain.Transformation, term contract.Term) (Che
 }
 
 func (c *certifier) counter(t domain.Transformation, part domain.Part, i int, p view.Params, epoch uint64) *CounterExample {
-	ce := &CounterExample{Seed: c.Recipe.Seed, Epoch: epoch, Part: part, Sample: i, Params: named(t.Spec(), p)}
+	ce := &CounterExample{Seed: c.Recipe.Seed, Epoch: epoch, Part: part, Sample: i, Params: named(t.Spec(), p), Values: slices.Clone(p.V[:p.N])}
 	r, ok := c.Samples.(domain.Renderer)
 	if !ok {
 		return ce
@@ -530,7 +569,7 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 		k := rng.New(r.Seed, rng.Certify, 7, epoch, uint64(i))
 		if t := inv[k.IntN(len(inv))]; k.IntN(2) == 1 {
 			terms := t.Config().Terms.Of(contract.Invariant)
-			if p, ok := c.draw(t, terms[k.IntN(len(terms))], 1<<20+epoch, at.Index); ok {
+			if p, _, ok := c.draw(t, terms[k.IntN(len(terms))], 1<<20+epoch, at.Index); ok {
 				return t.Fill(dst, row, at.Part, at.Index, p)
 			}
 		}
@@ -542,7 +581,6 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 		return fmt.Errorf("certify: probe: %w", err)
 	}
 	order := rng.New(r.Seed, rng.Certify, 3).Perm(len(held))
-	held = held[:len(held):len(held)]
 	use := make([]int, 0, min(len(held), r.Certify.Samples))
 	for _, k := range order[:min(len(order), r.Certify.Samples)] {
 		use = append(use, held[k])
@@ -573,14 +611,12 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 		if f.Term.Kind != contract.Invariant {
 			continue
 		}
-		t := ts[slices.IndexFunc(ts, func(t domain.Transformation) bool {
-			return t.Spec().Name == f.Transform && slices.Contains(t.Config().Terms, f.Term)
-		})]
+		t := c.of[k]
 		c.Progress("probe: "+f.Transform, k, len(cert.Findings))
 		var trials []trial
 		for i, s := range use {
-			if p, ok := c.draw(t, f.Term, 1<<30, s); ok {
-				trials = append(trials, trial{sample: s, epoch: 1 << 30, p: p, right: right[i], before: before[i]})
+			if p, epoch, ok := c.draw(t, f.Term, 1<<30, s); ok {
+				trials = append(trials, trial{sample: s, epoch: epoch, p: p, right: right[i], before: before[i]})
 			}
 		}
 		if err := ctx.Err(); err != nil {
