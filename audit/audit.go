@@ -13,6 +13,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/gomlx/core/graph"
 
@@ -63,10 +64,10 @@ type SelfCheck struct {
 // Result of the stage.
 type Result struct {
 	// Skipped says why nothing could be measured; "" where it was.
-	Skipped string `json:"skipped,omitempty"`
-	Part   domain.Part `json:"part"` // held-out part that was used
-	Rows   []Row       `json:"rows"`
-	Checks []SelfCheck `json:"checks"`
+	Skipped string      `json:"skipped,omitempty"`
+	Part    domain.Part `json:"part"` // held-out part that was used
+	Rows    []Row       `json:"rows"`
+	Checks  []SelfCheck `json:"checks"`
 }
 
 // Config is what the stage needs.
@@ -163,9 +164,19 @@ func hash(w map[string]train.Value) [32]byte {
 // draw draws parameters in the range of a term for held-out row k.
 func (a *auditor) draw(t domain.Transformation, term contract.Term, k int) (view.Params, bool) {
 	terms := t.Config().Terms
-	for try := range uint64(64) {
-		p := t.Draw(a.Recipe.Seed, 1<<40|try, a.rows[k])
-		if at, ok := terms.At(p.V[0]); p.Applied && ok && at == term {
+	in := func(p view.Params) bool { at, ok := terms.At(p.V[0]); return p.Applied && ok && at == term }
+	// Targets that are classes are drawn from the term itself, as training does: a flip declared 1..1
+	// is told from no flip.
+	if term.Kind != contract.Equivariant || t.Spec().Classes == 0 {
+		for try := range uint64(64) {
+			if p := t.Draw(a.Recipe.Seed, 1<<40|try, a.rows[k]); in(p) {
+				return p, true
+			}
+		}
+	}
+	r := rng.New(a.Recipe.Seed, rng.Probe, 6, uint64(a.rows[k])) // hardly a draw falls into a narrow range
+	for range 16 {
+		if p := t.AtValue(view.Uniform(r, term.Range, t.Spec().Params[0].Integer), a.Recipe.Seed, a.rows[k]); in(p) {
 			return p, true
 		}
 	}
@@ -220,8 +231,13 @@ func cosine(a, b []float32) float64 {
 	return ab / math.Sqrt(aa*bb)
 }
 
+// minSpread is the mean distance 1-cos between samples below which an encoder tells them no longer apart:
+// ten times what rounding to float32 leaves.
+const minSpread = 1e-6
+
 // ratios are, for every sample, the distance 1-cos to its own view over the mean distance to other samples.
-func ratios(x, y []float32, dim int) []float64 {
+// Where there is no such distance (collapse), nothing is nearer than anything else: all ratios are 1.
+func ratios(x, y []float32, dim int) (r []float64, collapsed bool) {
 	n := len(x) / dim
 	var other float64
 	pairs := 0
@@ -234,11 +250,13 @@ func ratios(x, y []float32, dim int) []float64 {
 		}
 	}
 	other /= float64(max(pairs, 1))
-	out := make([]float64, n)
-	for i := range out {
-		out[i] = (1 - cosine(x[i*dim:(i+1)*dim], y[i*dim:(i+1)*dim])) / max(other, 1e-12)
+	r = make([]float64, n)
+	for i := range r {
+		if r[i] = 1; other > minSpread {
+			r[i] = (1 - cosine(x[i*dim:(i+1)*dim], y[i*dim:(i+1)*dim])) / other
+		}
 	}
-	return out
+	return r, other <= minSpread
 }
 
 // MaxRatio is the largest ratio of view distance to sample distance of a kept Invariant contract.
@@ -255,7 +273,8 @@ func (a *auditor) invariant(t domain.Transformation, term contract.Term) error {
 		return err
 	}
 	dim := a.emb.Dim()
-	trained, untrained := ratios(x[0], y[0], dim), ratios(x[1], y[1], dim)
+	trained, collapsed := ratios(x[0], y[0], dim)
+	untrained, _ := ratios(x[1], y[1], dim)
 	iv, err := metric.TInterval(trained, 0.95)
 	if err != nil {
 		return err
@@ -265,6 +284,8 @@ func (a *auditor) invariant(t domain.Transformation, term contract.Term) error {
 	one := 1.0
 	r.Reference, r.RefName = &one, "another sample"
 	switch {
+	case collapsed: // a constant would keep every Invariant contract
+		r.Outcome, r.Why = NotKept, "the encoder has collapsed: it tells no samples apart, so a view is no nearer than another sample"
 	case iv.Hi <= MaxRatio:
 		r.Outcome, r.Why = Kept, fmt.Sprintf("a view lies %.2f of the distance to another sample away", r.Value)
 	case iv.Lo > MaxRatio:
@@ -277,7 +298,7 @@ func (a *auditor) invariant(t domain.Transformation, term contract.Term) error {
 }
 
 // decodable asks whether the drawn parameter can be read from the features of the views by a linear
-// probe trained on half of them. For Protected terms it must be; for Invariant ones it is
+// probe trained on half of them. For Protected terms (and Equivariant ones whose head was not trained) it must be; for Invariant ones it is
 // reported beside the untrained encoder: what is decodable is still there, though it need not hurt.
 func (a *auditor) decodable(t domain.Transformation, term contract.Term, must bool) error {
 	spec := t.Spec()
@@ -356,10 +377,14 @@ func (a *auditor) decodable(t domain.Transformation, term contract.Term, must bo
 		if r.Lower != nil {
 			above = *r.Lower > chance
 		}
+		what := "what is protected"
+		if term.Kind == contract.Equivariant {
+			what = "the parameter, for which no head was trained,"
+		}
 		if above {
-			r.Outcome, r.Why = Kept, "what is protected can still be told from the features"
+			r.Outcome, r.Why = Kept, what+" can be told from the features"
 		} else {
-			r.Outcome, r.Why = NotKept, "what is protected can no longer be told from the features"
+			r.Outcome, r.Why = NotKept, what+" cannot be told from the features"
 		}
 	} else {
 		less := r.Value < value[1]
@@ -411,9 +436,10 @@ func (a *auditor) equivariant(t domain.Transformation, term contract.Term) error
 	input := a.Samples.Input()
 	width := max(st.Classes, 1)
 	head := a.Weights["head/"+st.Name+"/bias"]
-	if len(head.Data) > 0 {
-		width = len(head.Data)
+	if len(head.Data) == 0 { // the objective left this stream out
+		return a.decodable(t, term, true)
 	}
+	width = len(head.Data)
 	f, err := train.NewForward(a.Engine, "audit head", []domain.Field{input}, 250, func(s *nn.Scope, in map[string]*graph.Node) []*graph.Node {
 		return []*graph.Node{s.In("head").Linear(st.Name, enc.Encode(s.In(train.EncoderScope), in[input.Name]).Pooled, width, true)}
 	})
@@ -470,9 +496,10 @@ func (a *auditor) equivariant(t domain.Transformation, term contract.Term) error
 			truth[i], pred[i] = ps[i].V[0], float64(out[i*width])
 		}
 		// The head predicts the parameter scaled to [-1, 1] over the Equivariant range.
-		lo, hi := hull(t.Config().Terms.Of(contract.Equivariant))
-		for i := range pred {
-			pred[i] = (lo+hi)/2 + pred[i]*(hi-lo)/2
+		cfg, ps := t.Config(), t.Spec().Params[0]
+		set := view.SetOf(cfg.Terms, contract.Equivariant, cfg.Params[ps.Name], ps.Integer)
+		for h, i := set.Hull(), 0; i < len(pred); i++ {
+			pred[i] = h.Lerp(0.5) + pred[i]*h.Width()/2
 		}
 		zero := 0.0
 		if r.Value, err = metric.R2(pred, truth); err != nil {
@@ -487,14 +514,6 @@ func (a *auditor) equivariant(t domain.Transformation, term contract.Term) error
 	}
 	a.res.Rows = append(a.res.Rows, r)
 	return nil
-}
-
-func hull(ts contract.Terms) (lo, hi float64) {
-	lo, hi = math.Inf(1), math.Inf(-1)
-	for _, t := range ts {
-		lo, hi = min(lo, t.Range.From), max(hi, t.Range.To)
-	}
-	return lo, hi
 }
 
 // restorable measures the held-out restoring loss against the trivial predictor.
@@ -513,7 +532,9 @@ func (a *auditor) restorable(t domain.Transformation, term contract.Term) error 
 		return nil
 	}
 	rows, ps := a.drawn(t, term)
-	if len(rows) < minRows {
+	prefix := "restorer/" + st.Name + "/"
+	trained := func(name string) bool { return strings.HasPrefix(name, prefix) }
+	if len(rows) < minRows || !slices.ContainsFunc(slices.Collect(maps.Keys(a.Weights)), trained) { // or: the objective left this stream out
 		return nil
 	}
 	var fields []domain.Field
@@ -645,8 +666,18 @@ func (a *auditor) selfChecks(before [32]byte) error {
 				top = max(top, counts[l])
 			}
 			m := len(y) - half
-			chance := float64(top) / float64(m)
-			limit := chance + 3*math.Sqrt(chance*(1-chance)/float64(m))
+			// The fewest hits that chance gives in fewer than one of 10,000 runs (exact, small parts have heavy tails).
+			chance, hits := float64(top)/float64(m), top
+			for ; hits < m; hits++ {
+				lo, err := metric.ClopperPearsonLower(hits+1, m, 0.9999)
+				if err != nil {
+					return err
+				}
+				if lo > chance {
+					break
+				}
+			}
+			limit := float64(hits) / float64(m)
 			add("shuffled labels at chance", acc <= limit, acc, limit, "a probe on shuffled labels scores %.3f, the most frequent class %.3f", acc, chance)
 		}
 	}

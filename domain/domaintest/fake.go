@@ -397,23 +397,36 @@ func (n Net) Encode(s *nn.Scope, x *graph.Node) domain.Features {
 
 // Restore is the mean squared error of a linear map over the hidden values; trivial answers 0.
 func (n Net) Restore(s *nn.Scope, f domain.Features, clean, mask *graph.Node) (loss, trivial *graph.Node) {
-	w := graph.ConvertDType(mask, dtypes.Float32)
-	y := s.Linear("out", f.Pooled, Width, true)
-	mean := func(e *graph.Node) *graph.Node {
-		return graph.Div(graph.ReduceSum(graph.Mul(w, graph.Square(e)), -1), graph.MaxScalar(graph.ReduceSum(w, -1), 1))
-	}
-	return mean(graph.Sub(y, clean)), mean(clean)
+	return hidden(graph.Sub(s.Linear("out", f.Pooled, Width, true), clean), mask), hidden(clean, mask)
 }
 
-// Same is the encoder without weights to speak of: features are the values, times "scale" that starts at 1.
+// hidden is the mean square of the masked values of each sample.
+func hidden(e, mask *graph.Node) *graph.Node {
+	w := graph.ConvertDType(mask, dtypes.Float32)
+	return graph.Div(graph.ReduceSum(graph.Mul(w, graph.Square(e)), -1), graph.MaxScalar(graph.ReduceSum(w, -1), 1))
+}
+
+// Same is an encoder whose weights can be made by hand: features are the values, times "scale" (starts at 1),
+// plus "shift" (starts at 0). It restores a hidden value by "guess" (starts at 0); trivial answers 0.
 type Same struct{}
 
 // Dim is Width.
 func (Same) Dim() int { return Width }
 
-// Encode returns x times a weight.
+func row(x, like *graph.Node) *graph.Node {
+	return graph.BroadcastToDims(graph.Reshape(x, 1, Width), like.Shape().Dimensions...)
+}
+
+// Encode returns x*scale + shift.
 func (Same) Encode(s *nn.Scope, x *graph.Node) domain.Features {
-	return domain.Features{Pooled: graph.Mul(x, s.Param("scale", nn.Weight, nn.Ones, Width))}
+	y := graph.Mul(x, row(s.Param("scale", nn.Weight, nn.Ones, Width), x))
+	return domain.Features{Pooled: graph.Add(y, row(s.Param("shift", nn.Bias, nn.Zeros, Width), x))}
+}
+
+// Restore is the mean squared error of "guess" over the hidden values.
+func (Same) Restore(s *nn.Scope, f domain.Features, clean, mask *graph.Node) (loss, trivial *graph.Node) {
+	y := row(s.Param("guess", nn.Bias, nn.Zeros, Width), clean)
+	return hidden(graph.Sub(y, clean), mask), hidden(clean, mask)
 }
 
 var (
@@ -421,5 +434,6 @@ var (
 	_ domain.Recorder      = (*sampler)(nil)
 	_ domain.Masked        = masked{}
 	_ domain.Restorer      = Net{}
+	_ domain.Restorer      = Same{}
 	_ view.Parametric[Vec] = (*Change)(nil)
 )
