@@ -190,15 +190,19 @@ func (l *line) run() (*Outcome, error) {
 	l.key()
 	// Before anything is written: a directory that holds a network trained by another recipe or on
 	// other data is refused. Cheaper stages whose inputs have changed simply run again.
+	var changed []string
 	for _, s := range Stages {
 		_, err := l.dir.Done(s, l.inputs[s])
 		if err != nil && (!errors.Is(err, store.ErrChanged) || s == StagePretrain && !l.opt.Force) {
 			return out, err
 		}
 		if err != nil {
-			if err := l.dir.Forget(s); err != nil {
-				return out, err
-			}
+			changed = append(changed, s)
+		}
+	}
+	for _, s := range changed {
+		if err := l.dir.Forget(s); err != nil {
+			return out, err
 		}
 	}
 	if err := store.WriteBytes(l.dir.File(store.RecipeFile), resolved); err != nil {

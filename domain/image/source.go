@@ -248,6 +248,8 @@ func oneSource(env *loadEnv, name, labels, cacheDir string) (*source, error) {
 			return s, err
 		}
 		return folderSource(env, name, labels)
+	case st.Mode().IsRegular() && extensions[strings.ToLower(filepath.Ext(name))]:
+		return pictureSource(name, st, labels)
 	case st.Mode().IsRegular():
 		g, classes, err := arrayGroup(name, labels, domain.Train, nil)
 		if err != nil {
@@ -256,6 +258,16 @@ func oneSource(env *loadEnv, name, labels, cacheDir string) (*source, error) {
 		return &source{groups: []group{g}, classes: classes}, nil
 	}
 	return nil, dataset.Bad(name, "", "neither a folder nor a regular file")
+}
+
+// pictureSource is one picture.
+func pictureSource(name string, st os.FileInfo, labels string) (*source, error) {
+	if labels != "" && labels != "none" {
+		return nil, dataset.Bad(name, "", "data.labels is %q, one picture has none", labels)
+	}
+	dir, file := filepath.Split(name)
+	o := &filesOrigin{root: filepath.Clean(dir), files: []imageFile{{rel: file, size: st.Size(), mtime: st.ModTime().UnixNano()}}}
+	return &source{groups: []group{{part: domain.Train, from: o}}}, nil
 }
 
 // catalogueSource opens a named data set. Nothing is downloaded here.
