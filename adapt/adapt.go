@@ -88,6 +88,7 @@ type adapter struct {
 	val     []int32
 	test    []int32
 	testAt  []int // rows of the test part that have a label
+	limits  []budget
 	done    int
 	total   int
 }
@@ -105,9 +106,11 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		}
 	}
 	labelled := 0
+	present := map[int32]bool{}
 	for _, l := range a.train {
 		if l >= 0 {
 			labelled++
+			present[l] = true
 		}
 	}
 	switch {
@@ -117,12 +120,18 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		a.res.Skipped = fmt.Sprintf("the test part has %d labelled samples, want at least 10", len(a.test))
 	case labelled < 2*a.classes:
 		a.res.Skipped = fmt.Sprintf("the training part has %d labelled samples for %d classes", labelled, a.classes)
+	case len(present) < 2:
+		a.res.Skipped = "all labelled samples of the training part are of one class"
 	}
 	if a.res.Skipped != "" {
 		return a.res, nil
 	}
 	ad := cfg.Recipe.Adapt
-	a.total = 3 + len(ad.Budgets)*(1+2*ad.Draws)
+	a.limits = a.budgets()
+	a.total = 3
+	if ad.FineTune {
+		a.total += len(a.limits) * 2 * ad.Draws
+	}
 	if err := a.frozen(ctx); err != nil {
 		return nil, err
 	}
@@ -156,12 +165,36 @@ func (a *adapter) all() int {
 	return n
 }
 
-// budget is what a recipe's budget means here: 0, or more than there is, is all.
-func (a *adapter) budget(n int) (labels int, all bool) {
-	if total := a.all(); n <= 0 || n >= total {
-		return total, true
+// budget is what a recipe asks for and this data gives.
+type budget struct {
+	labels int
+	all    bool // every label: the training part trains, the validation part chooses
+}
+
+// budgets are the recipe's budgets as this data gives them: 0, or more than there is, is all, and comes
+// once. A smaller one is drawn from the training part; one above it takes that whole part.
+func (a *adapter) budgets() []budget {
+	total, train := a.all(), 0
+	for _, l := range a.train {
+		if l >= 0 {
+			train++
+		}
 	}
-	return n, false
+	var out []budget
+	for _, n := range a.Recipe.Adapt.Budgets {
+		b := budget{labels: min(n, train)}
+		if n <= 0 || n >= total {
+			b = budget{labels: total, all: true}
+		}
+		if slices.ContainsFunc(out, func(o budget) bool { return o.labels == b.labels }) {
+			continue
+		}
+		if n > b.labels {
+			a.res.Notes = append(a.res.Notes, fmt.Sprintf("a budget of %d labels is measured as %d: there are no more", n, b.labels))
+		}
+		out = append(out, b)
+	}
+	return out
 }
 
 // parts are the features of one method.
@@ -290,8 +323,8 @@ func (a *adapter) probes(ctx context.Context, method string, f features) error {
 		return err
 	}
 	a.score(method, KNN, len(y), 0, acc)
-	for _, b := range ad.Budgets {
-		n, all := a.budget(b)
+	for _, b := range a.limits {
+		n, all := b.labels, b.all
 		draws := ad.Draws
 		if all {
 			draws = 1 // nothing is drawn
@@ -388,8 +421,8 @@ func (a *adapter) fineTune(ctx context.Context) error {
 	encoder := maps.Clone(a.Weights)
 	maps.DeleteFunc(encoder, func(name string, _ train.Value) bool { return len(name) < 8 || name[:8] != "encoder/" })
 	points := map[string][]metric.Point{}
-	for _, b := range ad.Budgets {
-		n, all := a.budget(b)
+	for _, b := range a.limits {
+		n, all := b.labels, b.all
 		scores := map[string][]float64{}
 		right := map[string][][]bool{}
 		for d := range ad.Draws {

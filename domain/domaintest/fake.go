@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -34,8 +35,17 @@ type Fake struct {
 	Enc        domain.Encoder // default: Net{Out: 16}
 	// OnLabels is told of every reading of labels.
 	OnLabels func(p domain.Part)
-	// OnFill is told of every reading of a sample.
+	// OnFill is told of every reading of a sample, one at a time.
 	OnFill func(p domain.Part, i int)
+	mu     sync.Mutex
+}
+
+func (f *Fake) read(p domain.Part, i int) {
+	if f.OnFill != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.OnFill(p, i)
+	}
 }
 
 // NewFake returns n samples a part with classes in turn, keyed by the recipe's seed.
@@ -86,9 +96,7 @@ func (f *Fake) Fill(dst *domain.Array, row int, p domain.Part, i int) error {
 	if i < 0 || i >= f.Count[p] {
 		return fmt.Errorf("domaintest: sample %d of part %d, which has %d", i, p, f.Count[p])
 	}
-	if f.OnFill != nil {
-		f.OnFill(p, i)
-	}
+	f.read(p, i)
 	copy(dst.F32[row*Width:(row+1)*Width], f.X[p][i][:])
 	return nil
 }
@@ -286,9 +294,7 @@ func (s *sampler) draw(w *worker, k, v int, seed, epoch uint64, i int) int {
 func (s *sampler) Fill(dst []domain.Array, row int, seed, epoch uint64, i int, scratch any) error {
 	w := scratch.(*worker)
 	w.src = s.f.X[domain.Train][i]
-	if s.f.OnFill != nil {
-		s.f.OnFill(domain.Train, i)
-	}
+	s.f.read(domain.Train, i)
 	at := func(name string) *domain.Array {
 		for k := range s.fields {
 			if s.fields[k].Name == name {
