@@ -2,6 +2,7 @@ package domaintest
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -138,12 +139,15 @@ func NewChange(name string, kind contract.Kind, from, to float64, do func(dst, s
 	}
 }
 
-// Noise adds independent noise of a standard deviation 0..sigma to every value: harmless.
+// Noise adds independent uniform noise of a standard deviation 0..sigma to every value: harmless.
 func Noise(sigma float64) *Change {
 	c := NewChange("noise", contract.Invariant, 0, sigma, func(dst, src *Vec, p *view.Params) {
-		r := rng.New(uint64(p.V[1]), rng.Views)
-		for k := range dst {
-			dst[k] = src[k] + float32(p.V[0]*r.NormFloat64())
+		x := uint64(p.V[1])
+		for k := range dst { // splitmix64, which needs no memory
+			x += 0x9e3779b97f4a7c15
+			z := (x ^ x>>30) * 0xbf58476d1ce4e5b9
+			z = (z ^ z>>27) * 0x94d049bb133111eb
+			dst[k] = src[k] + float32(p.V[0]*math.Sqrt(12)*(float64((z^z>>31)>>11)/(1<<53)-0.5))
 		}
 	})
 	c.Also = func(r *rand.Rand, p *view.Params) { p.V[p.N] = float64(r.Uint64() >> 11); p.N++ }
