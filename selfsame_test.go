@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -23,7 +24,9 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/selfsame-ml/selfsame"
+	"github.com/selfsame-ml/selfsame/certify"
 	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/domain"
 	"github.com/selfsame-ml/selfsame/domain/all"
 	"github.com/selfsame-ml/selfsame/engine"
 	"github.com/selfsame-ml/selfsame/engine/enginetest"
@@ -344,6 +347,87 @@ func TestSmallAndUnlabelled(t *testing.T) {
 	}
 }
 
+// TestViolatedContract: a digit that may be turned by any angle is another one. The line stops before
+// training, names a safe range, and leaves a counter-example that replays and a page that shows it.
+func TestViolatedContract(t *testing.T) {
+	r := load(t, tiny, "views=[{rotate: {degrees: -180..180}}, vflip]", "data.limit=0", "encoder.width=8", "certify.labels=250", "certify.samples=144")
+	dir := filepath.Join(t.TempDir(), "run")
+	out, err := selfsame.RunRecipe(t.Context(), r, selfsame.Options{Dir: dir, CacheDir: shared.cache})
+	if !errors.Is(err, selfsame.ErrViolated) || !strings.Contains(err.Error(), "rotate") || !strings.Contains(err.Error(), "safe would be degrees: -") {
+		t.Fatalf("%v, want ErrViolated with the safe range of rotate", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "encoder.safetensors")); err == nil {
+		t.Error("it was trained")
+	}
+	var cert certify.Certificate
+	b, err := os.ReadFile(filepath.Join(dir, "certificate.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &cert); err != nil {
+		t.Fatal(err)
+	}
+	d, err := all.Lookup("image")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.Open(t.Context(), r, domain.OpenOptions{CacheDir: shared.cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	views, err := s.Views()
+	if err != nil {
+		t.Fatal(err)
+	}
+	replayed := 0
+	for _, f := range cert.Violations() {
+		for _, x := range views.Transforms() {
+			if x.Spec().Name != f.Transform {
+				continue
+			}
+			a, c := domain.NewArray(s.Input(), 1), f.Counter
+			if err := x.Fill(&a, 0, c.Part, c.Sample, c.Replay()); err != nil {
+				t.Fatal(err)
+			}
+			var w bytes.Buffer
+			if err := s.(domain.Renderer).Render(&w, &a, 0, 112); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(w.Bytes(), c.View) || bytes.Equal(c.View, c.Original) {
+				t.Errorf("%s: the counter-example does not replay", f.Transform)
+			}
+			replayed++
+		}
+	}
+	if replayed == 0 {
+		t.Error("no counter-example")
+	}
+	page, err := os.ReadFile(out.Page)
+	if err != nil || !bytes.Contains(page, []byte("data:image/png;base64,")) {
+		t.Errorf("the page shows no counter-example: %v", err)
+	}
+	if c := out.Report.Certificates[0].Counter; c == nil || !bytes.Equal(c.View, cert.Findings[0].Counter.View) {
+		t.Error("the report has another counter-example than the certificate")
+	}
+}
+
+func TestGuards(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  []string
+		want error
+	}{
+		"a crop moves a protected region":  {[]string{"views=[crop]", "certify.regions=[{x0: 0, y0: 0, x1: 0.5, y1: 0.5}]"}, selfsame.ErrViolated},
+		"a protected range is never drawn": {[]string{"views=[{rotate: [{degrees: -10..10}, {degrees: 10..180, contract: protected}]}]"}, nil},
+	} {
+		_, err := selfsame.RunRecipe(t.Context(), load(t, tiny, append(c.set, "certify.probe=off")...),
+			selfsame.Options{Dir: filepath.Join(t.TempDir(), "run"), CacheDir: shared.cache, Until: selfsame.StageCertify})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
 func open(t testing.TB, cfg engine.Config) *selfsame.Model {
 	t.Helper()
 	m, err := selfsame.Open(finished(t), cfg)
@@ -446,6 +530,10 @@ func TestEmbedFiles(t *testing.T) {
 	}
 	if _, err := m.EmbedFile(t.Context(), selfsame.Source{Path: dir}, "x.json"); err == nil {
 		t.Error("an unknown ending is taken")
+	}
+	path := filepath.Join(t.TempDir(), "features.csv")
+	if _, err := m.EmbedFile(t.Context(), selfsame.Source{Path: t.TempDir()}, path); err == nil || strings.Contains(err.Error(), path) {
+		t.Errorf("an empty folder: %v, want an error that names the folder alone", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package selfsame
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/selfsame-ml/selfsame/adapt"
+	"github.com/selfsame-ml/selfsame/dataset"
 	"github.com/selfsame-ml/selfsame/domain"
 	"github.com/selfsame-ml/selfsame/domain/all"
 	"github.com/selfsame-ml/selfsame/engine"
@@ -191,6 +193,12 @@ type featureRow struct {
 // EmbedFile writes the features of a source to a .csv, .npy or .parquet file, atomically, and
 // returns the number of samples. A .npy file holds the features only, [n, dim] float32.
 func (m *Model) EmbedFile(ctx context.Context, src Source, path string) (n int, err error) {
+	defer func() {
+		var bad *dataset.Error
+		if errors.As(err, &bad) { // the data are at fault, not the file that was being written
+			err = bad
+		}
+	}()
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".npy":
 		w, err := store.CreateNPY(path, m.Dim())

@@ -98,7 +98,7 @@ func (a *app) report(err error) int {
 	if err == nil {
 		return code
 	}
-	text := strings.TrimSpace(err.Error())
+	text := strings.TrimPrefix(strings.TrimSpace(err.Error()), "selfsame: ") // said once
 	for _, l := range strings.Split(text, "\n") {
 		fmt.Fprintf(a.stderr, "selfsame: %s\n", l)
 	}
