@@ -8,6 +8,7 @@ package adapt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,6 +37,9 @@ const (
 
 // Alpha is the two-sided level of the verdicts.
 const Alpha = 0.05
+
+// ErrNotFrozen says that the pretrained weights changed while they were measured: no score can be trusted.
+var ErrNotFrozen = errors.New("adapt: the pretrained weights changed while they were measured")
 
 // Config is what the stage needs.
 type Config struct {
@@ -132,6 +136,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if ad.FineTune {
 		a.total += len(a.limits) * 2 * ad.Draws
 	}
+	before := train.Digest(cfg.Weights)
 	if err := a.frozen(ctx); err != nil {
 		return nil, err
 	}
@@ -139,6 +144,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		if err := a.fineTune(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if train.Digest(cfg.Weights) != before {
+		return nil, ErrNotFrozen
 	}
 	return a.res, nil
 }
@@ -437,6 +445,9 @@ func (a *adapter) fineTune(ctx context.Context) error {
 				for _, i := range ci {
 					va = append(va, rows[i])
 				}
+			}
+			if len(va) == 0 && d == 0 {
+				a.res.Notes = append(a.res.Notes, fmt.Sprintf("at %d labels every label trains: the epoch of a fine-tune is chosen on the training rows", n))
 			}
 			for _, method := range []string{Scratch, SSL} {
 				a.tell("fine-tune from %s: %d labels, draw %d of %d", method, n, d+1, ad.Draws)

@@ -3,6 +3,7 @@ package adapt_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -270,16 +271,16 @@ func TestChance(t *testing.T) {
 // Budgets that are larger than the data are measured once, at what there is.
 func TestBudgetsBeyondData(t *testing.T) {
 	r := tiny()
-	r.Adapt.Budgets, r.Adapt.Draws, r.Adapt.MaxSteps = []int{6, 70, 80, 1000, 5000, 0}, 2, 4
+	r.Adapt.Budgets, r.Adapt.Draws, r.Adapt.MaxSteps = []int{3, 6, 70, 80, 1000, 5000, 0}, 2, 4
 	res := run(t, noisy(r), scaled(3, 0), nil)
 	var got []int
 	for _, v := range res.Verdicts {
 		got = append(got, v.Budget)
 	}
-	if !slices.Equal(got, []int{6, 60, 90}) { // 70 and 80 exceed the 60 training labels
+	if !slices.Equal(got, []int{3, 6, 60, 90}) { // 70 and 80 exceed the 60 training labels
 		t.Errorf("budgets %v", got)
 	}
-	if len(res.Notes) == 0 || !strings.Contains(res.Notes[0], "70 labels is measured as 60") {
+	if len(res.Notes) != 2 || !strings.Contains(res.Notes[0], "70 labels is measured as 60") || !strings.Contains(res.Notes[1], "at 3 labels every label trains") {
 		t.Errorf("notes %v", res.Notes)
 	}
 }
@@ -298,6 +299,22 @@ func TestRepeatable(t *testing.T) {
 	f.Recipe = &s
 	if c := run(t, f, scaled(1, 1), nil); slices.EqualFunc(a.Scores, c.Scores, func(x, y store.Score) bool { return x == y }) {
 		t.Error("another seed gives the same table")
+	}
+}
+
+// Weights that change while they are measured end the stage.
+func TestNotFrozen(t *testing.T) {
+	f := noisy(tiny())
+	w := scaled(1, 1)
+	n := 0
+	f.OnFill = func(domain.Part, int) {
+		if n++; n == 400 {
+			w["encoder/shift"].Data[0] = 1
+		}
+	}
+	f.Recipe.Adapt.FineTune = false
+	if _, err := adapt.Run(context.Background(), adapt.Config{Recipe: f.Recipe, Engine: enginetest.Engines(t)[0], Samples: f, Weights: w}); !errors.Is(err, adapt.ErrNotFrozen) {
+		t.Errorf("after %d reads: %v", n, err)
 	}
 }
 

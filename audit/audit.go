@@ -7,8 +7,6 @@ package audit
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"math"
@@ -116,7 +114,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	defer emb.Close()
 	a := &auditor{Config: cfg, sampler: sampler, emb: emb, start: emb.Start(cfg.Recipe.Seed), part: part, res: &Result{Part: part}}
 	a.rows = rng.New(cfg.Recipe.Seed, rng.Probe, 2).Perm(n)[:min(n, cfg.Recipe.Audit.Samples)]
-	before := hash(cfg.Weights)
+	before := train.Digest(cfg.Weights)
 	ts := sampler.Transforms()
 	for i, t := range ts {
 		for _, term := range t.Config().Terms {
@@ -145,20 +143,6 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	cfg.Progress("done", len(ts), len(ts))
 	return a.res, nil
-}
-
-// hash is the sha256 of weights by name.
-func hash(w map[string]train.Value) [32]byte {
-	h := sha256.New()
-	var b [4]byte
-	for _, name := range slices.Sorted(maps.Keys(w)) {
-		h.Write([]byte(name))
-		for _, v := range w[name].Data {
-			binary.LittleEndian.PutUint32(b[:], math.Float32bits(v))
-			h.Write(b[:])
-		}
-	}
-	return [32]byte(h.Sum(nil))
 }
 
 // draw draws parameters in the range of a term for held-out row k.
@@ -624,7 +608,7 @@ func (a *auditor) selfChecks(before [32]byte) error {
 	}
 	add("norm layers in inference mode", worst == 0, worst, 0, "features of one sample among other neighbours differ by %g", worst)
 
-	after := hash(a.Weights)
+	after := train.Digest(a.Weights)
 	add("frozen weights unchanged", before == after, 0, 0, "sha256 %x", after[:6])
 
 	labels := a.Samples.Labels(domain.Train)

@@ -538,6 +538,11 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 		cert.Probe.Skipped = fmt.Sprintf("%d labelled training and %d labelled validation samples are too few, want 20 each", len(rows), len(held))
 	}
 	if cert.Probe.Skipped != "" {
+		for k := range cert.Findings {
+			if f := &cert.Findings[k]; f.Term.Kind == contract.Invariant && f.Outcome == Kept {
+				f.Why += "; that the meaning stays was not tested: " + cert.Probe.Skipped
+			}
+		}
 		return nil
 	}
 	tuneRows, chooseRows := metric.DrawBudget(labelsOf(rows, tr), r.Certify.Labels, r.Seed, 1<<32)

@@ -304,6 +304,8 @@ func TestSkipped(t *testing.T) {
 		}
 		if cert := run(t, f.Recipe, f); !strings.Contains(cert.Probe.Skipped, c.want) || cert.Err() != nil {
 			t.Errorf("skipped %q, want %q", cert.Probe.Skipped, c.want)
+		} else if x := cert.Findings[0]; x.Term.Kind == contract.Invariant && !strings.Contains(x.Why, "was not tested: "+cert.Probe.Skipped) {
+			t.Errorf("the finding hides that no probe was there: %q", x.Why)
 		}
 	}
 }

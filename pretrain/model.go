@@ -45,7 +45,7 @@ func (m *Model) Teacher() bool {
 // Validate reports streams that cannot be trained.
 func (m *Model) Validate() error {
 	if len(m.Streams) == 0 {
-		return fmt.Errorf("pretrain: no contract gives an objective: every transformation is protected, or none is declared")
+		return fmt.Errorf("pretrain: no contract gives an objective: every transformation is protected or has weight 0, or none is declared")
 	}
 	for _, st := range m.Streams {
 		switch st.Kind {

@@ -349,15 +349,15 @@ func notFinite(err error, lastSaved int) error {
 	return fmt.Errorf("%w (%s); try a smaller train.lr or train.clip: 1", err, good)
 }
 
-// streams leaves out what the objective says is not trained: the views with invariant "none", and
-// with kind "sum" all that has no weight.
+// streams leaves out what the objective says is not trained: the views with invariant "none", what has
+// weight 0, and with kind "sum" all that has no weight.
 func streams(o recipe.Objective, all []domain.Stream) []domain.Stream {
 	var out []domain.Stream
 	for _, st := range all {
 		if st.Name == "views" && o.Invariant == "none" {
 			continue
 		}
-		if _, named := o.Weights[st.Name]; o.Kind == "sum" && !named {
+		if w, named := o.Weights[st.Name]; o.Kind == "sum" && !named || named && w == 0 {
 			continue
 		}
 		out = append(out, st)

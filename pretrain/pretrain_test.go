@@ -200,11 +200,21 @@ func TestWeightZero(t *testing.T) {
 	r.Train.MaxSteps = 3
 	r.Objective.Weights = map[string]float64{"roll": 0}
 	var ev events
-	if _, err := run(enginetest.Engines(t)[0], r, fake(r, domaintest.Noise(0.3), domaintest.Roll()), nil, &ev); err != nil {
+	res, err := run(enginetest.Engines(t)[0], r, fake(r, domaintest.Noise(0.3), domaintest.Roll()), nil, &ev)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got, want := ev.last.Loss, ev.last.Parts["loss/views"]; math.Abs(got-want) > 1e-6 {
 		t.Errorf("loss %g, of the views %g", got, want)
+	}
+	for name := range res.Weights { // a head that nothing trains would be audited as if it were
+		if strings.HasPrefix(name, "head/") {
+			t.Errorf("weight 0, but there is %s", name)
+		}
+	}
+	r.Objective.Weights["views"] = 0
+	if _, err := run(enginetest.Engines(t)[0], r, fake(r, domaintest.Noise(0.3), domaintest.Roll()), nil, &ev); err == nil || !strings.Contains(err.Error(), "no contract gives an objective") {
+		t.Errorf("all weights 0: %v", err)
 	}
 }
 

@@ -1,6 +1,13 @@
 package train
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/selfsame-ml/selfsame/domain"
@@ -73,6 +80,20 @@ func (m *Embedder) Part(p domain.Part, rows []int) ([]float32, error) {
 func (m *Embedder) Each(n int, fill func(dst *domain.Array, row, i int) error, take func(i int, f []float32) error) error {
 	return m.forward.All(n, func(dst []domain.Array, row, i int) error { return fill(&dst[0], row, i) },
 		func(i int, out [][]float32) error { return take(i, out[0]) })
+}
+
+// Digest is the sha256 of weights, names and shapes included: equal before and after says frozen.
+func Digest(w map[string]Value) [32]byte {
+	h := sha256.New()
+	var b []byte
+	for _, name := range slices.Sorted(maps.Keys(w)) {
+		b = fmt.Appendf(b[:0], "%q %v ", name, w[name].Dims)
+		for _, v := range w[name].Data {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
+		h.Write(b)
+	}
+	return [32]byte(h.Sum(nil))
 }
 
 // Close frees the device memory.
