@@ -280,7 +280,7 @@ func TestBudgetsBeyondData(t *testing.T) {
 	if !slices.Equal(got, []int{3, 6, 60, 90}) { // 70 and 80 exceed the 60 training labels
 		t.Errorf("budgets %v", got)
 	}
-	if len(res.Notes) != 2 || !strings.Contains(res.Notes[0], "70 labels is measured as 60") || !strings.Contains(res.Notes[1], "at 3 labels every label trains") {
+	if len(res.Notes) != 3 || !strings.Contains(res.Notes[0], "70 labels is measured as 60") || !strings.Contains(res.Notes[2], "at 3 labels every label trains") {
 		t.Errorf("notes %v", res.Notes)
 	}
 }
