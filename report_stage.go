@@ -106,7 +106,11 @@ func principal(l *line, name string) (string, string) {
 	}
 	for _, t := range v.Transforms() {
 		if s := t.Spec(); s.Name == name && len(s.Params) > 0 {
-			return s.Params[0].Name, s.Params[0].Unit
+			unit := s.Params[0].Unit
+			if strings.Contains(unit, " or ") { // "0 or 1" is no unit to print behind a number
+				unit = ""
+			}
+			return s.Params[0].Name, unit
 		}
 	}
 	return "", ""
@@ -328,7 +332,7 @@ func (l *line) reportScores(r *report.Report) error {
 	}
 	if best != nil {
 		o := *best
-		o.Text = overallText(a.Overall, r.Verdicts)
+		o.Text = overallText(r.Verdicts)
 		r.Overall = &o
 	}
 	if m := a.Map; m != nil {
@@ -340,8 +344,8 @@ func (l *line) reportScores(r *report.Report) error {
 	return nil
 }
 
-// overallText counts the verdicts over the budgets.
-func overallText(o any, vs []report.Verdict) string {
+// overallText counts the verdicts over the budgets: "Over all budgets: pays at 20 labels; ...".
+func overallText(vs []report.Verdict) string {
 	count := map[string][]string{}
 	for _, v := range vs {
 		count[v.Verdict] = append(count[v.Verdict], fmt.Sprint(v.Budget))
@@ -352,7 +356,7 @@ func overallText(o any, vs []report.Verdict) string {
 			parts = append(parts, fmt.Sprintf("%s at %s labels", w, strings.Join(n, ", ")))
 		}
 	}
-	return fmt.Sprintf("overall: %v (%s)", o, strings.Join(parts, "; "))
+	return "Over all budgets: " + strings.Join(parts, "; ") + "."
 }
 
 // pictures draws each transformation at low, middle and high strength for two samples.
