@@ -198,10 +198,10 @@ func (t *Tuner) Tune(ctx context.Context, start map[string]train.Value, tr, va [
 	if t.cfg.MaxSteps > 0 {
 		total = min(total, t.cfg.MaxSteps)
 	}
-	// The rows that choose are read after every epoch, or 12 times in all where epochs are fewer.
+	// The rows that choose are read after every epoch, or 6 times in all where epochs are fewer.
 	every := perEpoch
-	if total < perEpoch*12 {
-		every = max(1, total/12)
+	if total < perEpoch*6 {
+		every = max(1, total/6)
 	}
 	net := &Network{Val: -1}
 	feed := &train.Feed{Slots: step.Slots(), Samples: len(tr), Batch: batch, Seed: t.cfg.Seed<<16 ^ draw, Workers: 1,
