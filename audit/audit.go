@@ -379,10 +379,17 @@ func (a *auditor) decodable(t domain.Transformation, term contract.Term, must bo
 		if r.Value <= chance+0.05 {
 			r.Outcome, r.Why = Kept, "the nuisance can hardly be told"
 		}
+		if r.Samples < minDecoded {
+			r.Outcome, r.Why = NotShown, fmt.Sprintf("%d samples are too few to say what can be told, want %d", r.Samples, minDecoded)
+		}
 	}
 	a.res.Rows = append(a.res.Rows, r)
 	return nil
 }
+
+// minDecoded is the least number of samples on which "can hardly be told" says anything of an
+// Invariant nuisance: a probe fitted on as few fails whatever the features hold.
+const minDecoded = 100
 
 func mean(x []float64) float64 {
 	var s float64

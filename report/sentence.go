@@ -190,11 +190,15 @@ func (r *Report) headline() sentence {
 	return s
 }
 
-// worth says in labels what pretraining bought, at the smallest budget.
+// worth says in labels what pretraining bought, at the smallest budget; nothing where no
+// difference is shown, since a multiplier would say otherwise.
 func (r *Report) worth() sentence {
+	if r.Overall == nil || r.Overall.Verdict == NoDifference {
+		return nil
+	}
 	var best *LEM
 	for i, l := range r.LEM {
-		if r.Overall != nil && (l.Task != r.Overall.Task || l.Metric != r.Overall.Metric) {
+		if l.Task != r.Overall.Task || l.Metric != r.Overall.Metric {
 			continue
 		}
 		if best == nil || l.Budget < best.Budget {
