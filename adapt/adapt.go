@@ -433,6 +433,7 @@ func (a *adapter) fineTune(ctx context.Context) error {
 		n, all := b.labels, b.all
 		scores := map[string][]float64{}
 		right := map[string][][]bool{}
+		cut := false
 		for d := range ad.Draws {
 			var tr, va []supervise.Row
 			if all {
@@ -459,6 +460,7 @@ func (a *adapter) fineTune(ctx context.Context) error {
 				if err != nil {
 					return fmt.Errorf("adapt: %s at %d labels: %w", method, n, err)
 				}
+				cut = cut || net.Cut
 				logits, err := tuner.Predict(net, len(a.testAt), func(dst *domain.Array, row, i int) error {
 					return a.Samples.Fill(dst, row, domain.Test, a.testAt[i])
 				})
@@ -479,8 +481,12 @@ func (a *adapter) fineTune(ctx context.Context) error {
 				right[method] = append(right[method], ok)
 			}
 		}
-		for _, method := range []string{Scratch, SSL} {
-			points[method] = append(points[method], metric.Point{Labels: n, Scores: scores[method]})
+		if cut {
+			a.res.Notes = append(a.res.Notes, fmt.Sprintf("At %d labels fine-tuning stopped at adapt.max_steps = %d, before its %d epochs: both starts are short of convergence, which favours the pretrained one. This budget is left out of the label-efficiency multiplier.", n, ad.MaxSteps, ad.Epochs))
+		} else {
+			for _, method := range []string{Scratch, SSL} {
+				points[method] = append(points[method], metric.Point{Labels: n, Scores: scores[method]})
+			}
 		}
 		j, err := metric.VerdictItems(right[SSL], right[Scratch], Alpha)
 		if err != nil {
@@ -496,6 +502,9 @@ func (a *adapter) fineTune(ctx context.Context) error {
 		a.res.Verdicts[i].Judgement = j
 	}
 	a.res.Overall = overall(a.res.Verdicts)
+	if len(points[Scratch]) < 2 {
+		return nil // one point is no curve
+	}
 	for _, p := range points[SSL] {
 		m, err := metric.LEM(p, points[Scratch], metric.Bootstrap{Reps: ad.Bootstrap, Seed: a.Recipe.Seed})
 		if err != nil {

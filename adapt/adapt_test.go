@@ -112,8 +112,11 @@ func TestRun(t *testing.T) {
 				t.Errorf("overall %q, want %q: %+v", res.Overall, c.want, res.Verdicts)
 			}
 			budgets := []int{6, 30, 90} // all: training and validation labels
-			if len(res.Verdicts) != 3 || len(res.LEM) != 3 {
+			if len(res.Verdicts) != 3 || len(res.LEM) != 2 { // all labels: 50 steps end before 40 epochs do
 				t.Fatalf("%d verdicts, %d multipliers", len(res.Verdicts), len(res.LEM))
+			}
+			if len(res.Notes) != 1 || !strings.Contains(res.Notes[0], "At 90 labels fine-tuning stopped at adapt.max_steps = 50") {
+				t.Errorf("notes %v", res.Notes)
 			}
 			for i, b := range budgets {
 				ssl, scratch := scores(res, adapt.SSL, adapt.FineTune, b), scores(res, adapt.Scratch, adapt.FineTune, b)
@@ -127,8 +130,10 @@ func TestRun(t *testing.T) {
 				if v.Judgement.Adjusted == nil {
 					t.Errorf("verdict at %d is not adjusted for %d budgets", b, len(budgets))
 				}
-				if m := res.LEM[i]; m.Labels != b || math.Abs(m.Score-mean(ssl)) > 1e-9 || m.Interval == nil {
-					t.Errorf("multiplier at %d: %+v", b, m)
+				if i < len(res.LEM) { // the last budget is left out of the multiplier
+					if m := res.LEM[i]; m.Labels != b || math.Abs(m.Score-mean(ssl)) > 1e-9 || m.Interval == nil {
+						t.Errorf("multiplier at %d: %+v", b, m)
+					}
 				}
 				draws := 5
 				if b == 90 {
@@ -271,7 +276,7 @@ func TestChance(t *testing.T) {
 // Budgets that are larger than the data are measured once, at what there is.
 func TestBudgetsBeyondData(t *testing.T) {
 	r := tiny()
-	r.Adapt.Budgets, r.Adapt.Draws, r.Adapt.MaxSteps = []int{3, 6, 70, 80, 1000, 5000, 0}, 2, 4
+	r.Adapt.Budgets, r.Adapt.Draws, r.Adapt.Epochs, r.Adapt.MaxSteps = []int{3, 6, 70, 80, 1000, 5000, 0}, 2, 1, 0
 	res := run(t, noisy(r), scaled(3, 0), nil)
 	var got []int
 	for _, v := range res.Verdicts {

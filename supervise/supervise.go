@@ -35,6 +35,7 @@ type Network struct {
 	Val     float64 // accuracy on the rows that chose; the training rows where no others were given
 	Epoch   int     // chosen epoch, from 1
 	Steps   int     // steps run
+	Cut     bool    // Config.MaxSteps ended the training before Config.Epochs did
 }
 
 // Config of a tuner.
@@ -195,15 +196,16 @@ func (t *Tuner) Tune(ctx context.Context, start map[string]train.Value, tr, va [
 	}
 	perEpoch := (len(tr) + batch - 1) / batch
 	total := perEpoch * t.cfg.Epochs
-	if t.cfg.MaxSteps > 0 {
-		total = min(total, t.cfg.MaxSteps)
+	cut := t.cfg.MaxSteps > 0 && t.cfg.MaxSteps < total
+	if cut {
+		total = t.cfg.MaxSteps
 	}
 	// The rows that choose are read after every epoch, or 6 times in all where epochs are fewer.
 	every := perEpoch
 	if total < perEpoch*6 {
 		every = max(1, total/6)
 	}
-	net := &Network{Val: -1}
+	net := &Network{Val: -1, Cut: cut}
 	feed := &train.Feed{Slots: step.Slots(), Samples: len(tr), Batch: batch, Seed: t.cfg.Seed<<16 ^ draw, Workers: 1,
 		Ceil: true, Filler: train.FillFunc(func(dst []domain.Array, row int, _, epoch uint64, i int) error {
 			dst[1].I32[row] = label(tr[i])
