@@ -111,7 +111,7 @@ func TestRun(t *testing.T) {
 			if res.Overall != c.want {
 				t.Errorf("overall %q, want %q: %+v", res.Overall, c.want, res.Verdicts)
 			}
-			budgets := []int{6, 30, 90} // all: training and validation labels
+			budgets := []int{6, 30, 90}                      // all: training and validation labels
 			if len(res.Verdicts) != 3 || len(res.LEM) != 2 { // all labels: 50 steps end before 40 epochs do
 				t.Fatalf("%d verdicts, %d multipliers", len(res.Verdicts), len(res.LEM))
 			}
