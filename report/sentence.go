@@ -274,13 +274,20 @@ func (r *Report) basis() sentence {
 	}
 	var s sentence
 	s.say("Test: ", v.Test)
-	if v.P != nil {
-		s.say(", p ")
-		printed := pvalue(*v.P)
+	p := func(v Num) {
+		printed := pvalue(v)
 		if !strings.HasPrefix(printed, "<") {
 			s.say("= ")
 		}
-		s.num(*v.P, printed)
+		s.num(v, printed)
+	}
+	if v.P != nil {
+		s.say(", p ")
+		p(*v.P)
+	}
+	if v.Adjusted != nil { // the one that decides; the interval above is of this budget alone
+		s.say(", adjusted for several budgets (Holm) ")
+		p(*v.Adjusted)
 	}
 	if v.Draws > 0 {
 		s.say(", ")
