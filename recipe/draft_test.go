@@ -20,7 +20,7 @@ func TestDraft(t *testing.T) {
 		change    func(*DraftInfo)
 		has, lack []string
 	}{
-		"photos": {func(*DraftInfo) {}, []string{"- crop: {scale: 0.3..1", "- hflip", "- jitter", "size: 64", "labels: \"folders\"", "budgets: [6, 30, 300, 0]", "test_share"}, nil},
+		"photos": {func(*DraftInfo) {}, []string{"- crop: {scale: 0.5..1", "- hflip", "- jitter", "size: 64", "labels: \"folders\"", "budgets: [6, 30, 300, 0]", "test_share"}, nil},
 		"digits": {func(d *DraftInfo) { d.Classes = strings.Split("0123456789", ""); d.Channels = 1 },
 			[]string{"scale: 0.6..1", "- rotate: {degrees: -10..10", "# left out: hflip", "no colour to change"}, []string{"- hflip"}},
 		"letters":  {func(d *DraftInfo) { d.Classes = []string{"A", "B"} }, nil, []string{"- hflip"}},
