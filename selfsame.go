@@ -25,6 +25,7 @@ import (
 	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/report"
 	"github.com/selfsame-ml/selfsame/store"
+	"github.com/selfsame-ml/selfsame/train"
 )
 
 // The stages, in their order.
@@ -486,12 +487,18 @@ func knnText(v *float64) string {
 	return fmt.Sprintf(", kNN %.3f", *v)
 }
 
-func (l *line) audit() ([]string, error) {
+// trained is the engine and the weights that pretraining left.
+func (l *line) trained() (*engine.Engine, map[string]train.Value, error) {
 	e, err := l.openEngine()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w, err := loadWeights(l.dir.File(pretrainFile))
+	return e, w, err
+}
+
+func (l *line) audit() ([]string, error) {
+	e, w, err := l.trained()
 	if err != nil {
 		return nil, err
 	}
@@ -515,11 +522,7 @@ func (l *line) audit() ([]string, error) {
 }
 
 func (l *line) adapt() ([]string, error) {
-	e, err := l.openEngine()
-	if err != nil {
-		return nil, err
-	}
-	w, err := loadWeights(l.dir.File(pretrainFile))
+	e, w, err := l.trained()
 	if err != nil {
 		return nil, err
 	}
