@@ -57,6 +57,7 @@ $(GOLANGCI):
 results: setup ## measure anew and write results/*.csv
 	scripts/results.sh recipes/fashion.yaml results/fashion.csv
 	scripts/results.sh recipes/fashion-full.yaml results/fashion-full.csv
+	scripts/results.sh recipes/fashion-tuned.yaml results/fashion-tuned.csv
 
 .PHONY: peers
 peers: build ## steps and views beside PyTorch (PEERS_PYTHON, PEERS_DIR) into results/peers.csv
