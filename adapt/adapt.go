@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/selfsame-ml/selfsame/baseline"
 	"github.com/selfsame-ml/selfsame/domain"
 	"github.com/selfsame-ml/selfsame/engine"
 	"github.com/selfsame-ml/selfsame/internal/rng"
@@ -211,42 +212,6 @@ type features struct {
 	dim              int
 }
 
-func (a *adapter) raw() (features, error) {
-	f := features{dim: a.Samples.Input().Size()}
-	read := func(p domain.Part, rows []int) ([]float32, error) {
-		n := a.Samples.Len(p)
-		if rows != nil {
-			n = len(rows)
-		}
-		one := domain.NewArray(a.Samples.Input(), 1)
-		out := make([]float32, n*f.dim)
-		for k := range n {
-			i := k
-			if rows != nil {
-				i = rows[k]
-			}
-			if err := a.Samples.Fill(&one, 0, p, i); err != nil {
-				return nil, err
-			}
-			row := out[k*f.dim : (k+1)*f.dim]
-			for j := range row {
-				switch {
-				case one.U8 != nil:
-					row[j] = float32(one.U8[j]) / 255
-				case one.U16 != nil:
-					row[j] = float32(one.U16[j]) / 65535
-				case one.F32 != nil:
-					row[j] = one.F32[j]
-				default:
-					row[j] = float32(one.I32[j])
-				}
-			}
-		}
-		return out, nil
-	}
-	return f, a.read(&f, read)
-}
-
 func (a *adapter) read(f *features, part func(domain.Part, []int) ([]float32, error)) (err error) {
 	if f.train, err = part(domain.Train, nil); err != nil {
 		return err
@@ -280,7 +245,11 @@ func (a *adapter) frozen(ctx context.Context) error {
 				a.res.Notes = append(a.res.Notes, fmt.Sprintf("raw-pixels is left out: %d values exceed the limit of %d", n, maxRaw))
 				continue
 			}
-			f, err = a.raw()
+			f.dim = a.Samples.Input().Size()
+			err = a.read(&f, func(p domain.Part, rows []int) ([]float32, error) {
+				x, _, err := baseline.Raw(a.Samples, p, rows)
+				return x, err
+			})
 		case Untrained:
 			err = m.Bind(m.Start(a.Recipe.Seed))
 		case SSL:

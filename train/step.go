@@ -174,7 +174,7 @@ func (s *Step) compile(loss LossFunc) error {
 			}
 			vec = append(vec, graph.Reshape(graph.Sqrt(norm), 1))
 		} else {
-			_, norm := s.update(g, net, which, params, grads, emit)
+			norm := s.update(g, net, which, params, grads, emit)
 			vec = append(vec, graph.Reshape(norm, 1))
 		}
 		s.metrics = append(s.metrics, "grad_norm")
@@ -208,7 +208,7 @@ func (s *Step) compile(loss LossFunc) error {
 			grads = append(grads, acc)
 			emit(gradPrefix+d.Name, graph.ZerosLike(acc))
 		}
-		_, norm := s.update(g, net, which, params, grads, emit)
+		norm := s.update(g, net, which, params, grads, emit)
 		emit("", graph.Reshape(norm, 1))
 		s.applyIO.out = names
 		return outs
@@ -219,8 +219,8 @@ func (s *Step) compile(loss LossFunc) error {
 	return err
 }
 
-// update emits the new weights, optimiser slots and teachers.
-func (s *Step) update(g *graph.Graph, net *nn.Net, which []nn.Decl, params, grads []*graph.Node, emit func(string, *graph.Node)) (map[string]*graph.Node, *graph.Node) {
+// update emits the new weights, optimiser slots and teachers, and returns the norm of the gradient before clipping.
+func (s *Step) update(g *graph.Graph, net *nn.Net, which []nn.Decl, params, grads []*graph.Node, emit func(string, *graph.Node)) *graph.Node {
 	scalars := graph.Parameter(g, scalarsInput, shapes.Make(dtypes.Float32, 3))
 	at := func(i int) *graph.Node { return graph.Reshape(graph.Slice(scalars, graph.AxisRange(i, i+1))) }
 	lr, step, momentum := at(0), at(1), at(2)
@@ -253,9 +253,9 @@ func (s *Step) update(g *graph.Graph, net *nn.Net, which []nn.Decl, params, grad
 		if old == nil {
 			old = g.GetParameterByName(d.Name)
 		}
-		emit(d.Name, graph.Add(graph.Mul(old, momentum), graph.Mul(new, graph.OneMinus(momentum))))
+		emit(d.Name, optim.EMA(old, new, momentum))
 	}
-	return updated, norm
+	return norm
 }
 
 func dtype(d domain.DType) dtypes.DType {
