@@ -13,6 +13,7 @@ import (
 	"github.com/selfsame-ml/selfsame/audit"
 	"github.com/selfsame-ml/selfsame/certify"
 	"github.com/selfsame-ml/selfsame/domain"
+	"github.com/selfsame-ml/selfsame/domain/all"
 	"github.com/selfsame-ml/selfsame/internal/rng"
 	"github.com/selfsame-ml/selfsame/pretrain"
 	"github.com/selfsame-ml/selfsame/report"
@@ -100,12 +101,12 @@ func (l *line) report(out *Outcome) ([]string, error) {
 
 // principal names the principal parameter of a transformation and its unit.
 func principal(l *line, name string) (string, string) {
-	v, err := l.samples.Views()
+	specs, err := all.Specs(l.r.Domain)
 	if err != nil {
 		return "", ""
 	}
-	for _, t := range v.Transforms() {
-		if s := t.Spec(); s.Name == name && len(s.Params) > 0 {
+	for _, s := range specs {
+		if s.Name == name && len(s.Params) > 0 {
 			unit := s.Params[0].Unit
 			if strings.Contains(unit, " or ") { // "0 or 1" is no unit to print behind a number
 				unit = ""
