@@ -1,8 +1,9 @@
 // Package gradcheck compares the gradient of a layer with finite differences and its output with a slow
 // plain-Go reference, on any engine.
 //
-// A layer registers its cases with [Register]; [Run] checks a list of cases, [Uncovered] names the exported layer
-// functions of a package that have no case, so that a layer without one fails its package's tests.
+// A layer registers its cases with [Register]; [Run] checks a list of cases in a test and [Check] outside of one,
+// [Uncovered] names the exported layer functions of a package that have no case, so that a layer without one fails its
+// package's tests. The cases of package nn are in gradcheck/cases.
 package gradcheck
 
 import (
@@ -15,7 +16,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -55,7 +55,7 @@ func (c Case) String() string { return c.Layer + "/" + c.Name }
 
 var registered []Case
 
-// Register adds cases to the registry. It is meant for init functions of test files.
+// Register adds cases to the registry. It is meant for init functions.
 func Register(cases ...Case) { registered = append(registered, cases...) }
 
 // Registered lists the cases of the registry.
@@ -82,14 +82,75 @@ type running struct {
 	grads  []int       // inputs with a gradient, in order
 }
 
-// Run checks the cases on an engine.
-func Run(t testing.TB, e *engine.Engine, cases []Case) {
+// TB is what a check needs of a test: a *testing.T, *testing.B or *rapid.T. It keeps package testing out of programs.
+type TB interface {
+	Helper()
+	Error(args ...any)
+	Errorf(format string, args ...any)
+}
+
+// Failure is what is wrong with one case.
+type Failure struct {
+	Layer string  `json:"layer"`
+	Case  string  `json:"case"`
+	Dims  [][]int `json:"dims"` // of the inputs
+	Text  string  `json:"text"` // what differs, with the numbers
+}
+
+func (f Failure) String() string { return fmt.Sprintf("%s/%s: %s", f.Layer, f.Case, f.Text) }
+
+func (c Case) fails(format string, args ...any) Failure {
+	f := Failure{Layer: c.Layer, Case: c.Name, Text: fmt.Sprintf(format, args...)}
+	for _, in := range c.Inputs {
+		f.Dims = append(f.Dims, in.Dims)
+	}
+	return f
+}
+
+// Run checks the cases on an engine, in a test.
+func Run(t TB, e *engine.Engine, cases []Case) {
 	t.Helper()
 	for i := 0; i < len(cases); i += PerGraph {
-		if err := runChunk(t, e, cases[i:min(i+PerGraph, len(cases))]); err != nil {
+		failures, err := checkChunk(e, e.Mode(), cases[i:min(i+PerGraph, len(cases))])
+		if err != nil {
 			t.Error(err)
 		}
+		for _, f := range failures {
+			t.Error(f)
+		}
 	}
+}
+
+// Check compares the gradients of the cases with finite differences and their outputs with the references. The mode
+// must be one that computes in float32: finite differences drown in the rounding of bfloat16 ([CheckBF16]). An error
+// is a graph that cannot be built or run.
+func Check(e *engine.Engine, mode engine.Mode, cases []Case) (failures []Failure, err error) {
+	for i := 0; i < len(cases); i += PerGraph {
+		f, err := checkChunk(e, mode.FP32(), cases[i:min(i+PerGraph, len(cases))])
+		if err != nil {
+			return nil, err
+		}
+		failures = append(failures, f...)
+	}
+	return failures, nil
+}
+
+// Sample takes at most each cases of every layer, the same ones in every process, in the order of their names.
+func Sample(cases []Case, each int) []Case {
+	cases = slices.Clone(cases)
+	slices.SortFunc(cases, func(a, b Case) int { return strings.Compare(a.String(), b.String()) })
+	var out []Case
+	for i := 0; i < len(cases); {
+		n := 1
+		for i+n < len(cases) && cases[i+n].Layer == cases[i].Layer {
+			n++
+		}
+		for k := range min(each, n) {
+			out = append(out, cases[i+k*n/min(each, n)])
+		}
+		i += n
+	}
+	return out
 }
 
 type program struct {
@@ -178,19 +239,20 @@ func (rc *running) loss(y []float32) float64 {
 	return s
 }
 
-func runChunk(t testing.TB, e *engine.Engine, cases []Case) error {
-	t.Helper()
-	pr, err := compile(e, e.Mode(), cases)
+func checkChunk(e *engine.Engine, mode engine.Mode, cases []Case) (failures []Failure, err error) {
+	pr, err := compile(e, mode, cases)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer pr.p.Finalize()
 	base, err := pr.p.Floats(pr.feed...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, rc := range pr.run {
-		rc.checkForward(t, base[rc.out])
+		if f := rc.checkForward(base[rc.out]); f != nil {
+			failures = append(failures, *f)
+		}
 	}
 	// Every case walks through its (input, direction) pairs; one run moves all of them at once.
 	for pair := 0; ; pair++ {
@@ -201,11 +263,11 @@ func runChunk(t testing.TB, e *engine.Engine, cases []Case) error {
 			}
 		}
 		if len(moved) == 0 {
-			return nil
+			return failures, nil
 		}
 		for _, h := range steps {
 			if err := pr.slopes(moved, h); err != nil {
-				return err
+				return nil, err
 			}
 			moved = slices.DeleteFunc(moved, func(m *move) bool { return m.agrees(h) })
 			if len(moved) == 0 {
@@ -213,8 +275,8 @@ func runChunk(t testing.TB, e *engine.Engine, cases []Case) error {
 			}
 		}
 		for _, m := range moved {
-			t.Errorf("%s: input %d direction %d: finite differences %.6g, gradient %.6g (|gradient| %.4g)",
-				m.rc, m.input, pair%Directions, m.fd, m.slope, m.norm)
+			failures = append(failures, m.rc.fails("input %d direction %d: finite differences %.6g, gradient %.6g (|gradient| %.4g)",
+				m.input, pair%Directions, m.fd, m.slope, m.norm))
 		}
 	}
 }
@@ -322,11 +384,14 @@ func direction(g []float32, seed uint64) []float64 {
 	return d
 }
 
-func (rc *running) checkForward(t testing.TB, y []float32) {
-	t.Helper()
+// checkForward compares an output with the reference; nil is right.
+func (rc *running) checkForward(y []float32) *Failure {
+	wrong := func(format string, args ...any) *Failure {
+		f := rc.fails(format, args...)
+		return &f
+	}
 	if rc.Reference == nil {
-		t.Errorf("%s: no reference", rc)
-		return
+		return wrong("no reference")
 	}
 	in := make([][]float64, len(rc.values))
 	for i, v := range rc.values {
@@ -340,39 +405,45 @@ func (rc *running) checkForward(t testing.TB, y []float32) {
 	}
 	want := rc.Reference(in)
 	if len(want) != len(y) {
-		t.Errorf("%s: output %v has %d elements, the reference %d", rc, rc.dims, len(y), len(want))
-		return
+		return wrong("output %v has %d elements, the reference %d", rc.dims, len(y), len(want))
 	}
 	scale := l2(want) / math.Sqrt(float64(max(len(want), 1)))
 	for k := range y {
 		if diff := math.Abs(float64(y[k]) - want[k]); !(diff <= 1e-4*(math.Abs(want[k])+scale)+1e-6) {
-			t.Errorf("%s: output[%d] of %v is %.6g, reference %.6g", rc, k, rc.dims, y[k], want[k])
-			return
+			return wrong("output[%d] of %v is %.6g, reference %.6g", k, rc.dims, y[k], want[k])
 		}
+	}
+	return nil
+}
+
+// RunBF16 runs CheckBF16 in a test.
+func RunBF16(t TB, e *engine.Engine, cases []Case) {
+	t.Helper()
+	failures, err := CheckBF16(e, e.Mode(), cases)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, f := range failures {
+		t.Error(f)
 	}
 }
 
-// RunBF16 compares outputs and gradients in bf16 mode with those in fp32: finite differences would drown in the rounding.
+// CheckBF16 compares outputs and gradients in bf16 mode with those in fp32: finite differences would drown in the rounding.
 // The relative error in the 2-norm must stay within 3 %.
-func RunBF16(t testing.TB, e *engine.Engine, cases []Case) {
-	t.Helper()
+func CheckBF16(e *engine.Engine, mode engine.Mode, cases []Case) (failures []Failure, err error) {
 	for i := 0; i < len(cases); i += PerGraph {
 		chunk := cases[i:min(i+PerGraph, len(cases))]
-		mode := e.Mode()
 		var outs [2][][]float32
 		var pr *program
 		for k, bf16 := range []bool{false, true} {
 			mode.BF16 = bf16
-			var err error
 			if pr, err = compile(e, mode, chunk); err != nil {
-				t.Error(err)
-				return
+				return nil, err
 			}
 			outs[k], err = pr.p.Floats(pr.feed...)
 			pr.p.Finalize()
 			if err != nil {
-				t.Error(err)
-				return
+				return nil, err
 			}
 		}
 		for _, rc := range pr.run {
@@ -383,11 +454,12 @@ func RunBF16(t testing.TB, e *engine.Engine, cases []Case) {
 					norm += float64(v) * float64(v)
 				}
 				if !(math.Sqrt(diff) <= 0.03*math.Sqrt(norm)+1e-3) {
-					t.Errorf("%s: output %d in bf16 is off by %.3g of %.3g", rc, o-rc.out, math.Sqrt(diff), math.Sqrt(norm))
+					failures = append(failures, rc.fails("output %d in bf16 is off by %.3g of %.3g", o-rc.out, math.Sqrt(diff), math.Sqrt(norm)))
 				}
 			}
 		}
 	}
+	return failures, nil
 }
 
 // Uncovered parses the package in fsys and returns its exported layers that no registered case names: functions, and
