@@ -184,13 +184,6 @@ func refGather(x []float64, d int, index []int32) []float64 {
 
 func init() {
 	segment := []int32{2, 0, 2, 4, 0, 2} // unsorted; 1 and 3 are empty
-	highest := func(v []float64) float64 {
-		m := v[0]
-		for _, x := range v {
-			m = max(m, x)
-		}
-		return m
-	}
 	reduce := func(layer string, f func(x, segment *graph.Node, n int) *graph.Node, ref func(v []float64) float64) {
 		gradcheck.Register(gradcheck.Case{Layer: layer, Name: "empty segments", Inputs: []gradcheck.Input{gradcheck.F(6, 2), gradcheck.I(segment...)},
 			Forward:   func(in nodes) *graph.Node { return f(in[0], in[1], 5) },
@@ -200,7 +193,7 @@ func init() {
 				Reference: func(in [][]float64) []float64 { return in[0] }})
 	}
 	reduce("SegmentSum", nn.SegmentSum, sum)
-	reduce("SegmentMean", nn.SegmentMean, func(v []float64) float64 { return sum(v) / float64(len(v)) })
+	reduce("SegmentMean", nn.SegmentMean, mean)
 	reduce("SegmentMax", nn.SegmentMax, highest)
 	source, target := []int32{0, 1, 2, 2, 3}, []int32{1, 0, 0, 3, 3}
 	gradcheck.Register(
@@ -230,34 +223,10 @@ func init() {
 }
 
 func init() {
-	adaptive := func(x []float64, n, h, w, c, oh, ow int) []float64 {
-		y := make([]float64, n*oh*ow*c)
-		for b := range n {
-			for i := range oh {
-				for j := range ow {
-					r0, r1 := i*h/oh, int(math.Ceil(float64((i+1)*h)/float64(oh)))
-					c0, c1 := j*w/ow, int(math.Ceil(float64((j+1)*w)/float64(ow)))
-					for r := r0; r < r1; r++ {
-						for q := c0; q < c1; q++ {
-							for f := range c {
-								y[((b*oh+i)*ow+j)*c+f] += x[((b*h+r)*w+q)*c+f] / float64((r1-r0)*(c1-c0))
-							}
-						}
-					}
-				}
-			}
-		}
-		return y
-	}
-	for name, c := range map[string][2]int{"overlapping bins": {3, 2}, "one bin": {1, 1}, "more bins than cells": {7, 4}} {
-		gradcheck.Register(gradcheck.Case{Layer: "AdaptiveMeanPool", Name: name, Inputs: []gradcheck.Input{gradcheck.F(2, 5, 4, 2)},
-			Forward:   func(in nodes) *graph.Node { return nn.AdaptiveMeanPool(in[0], c[0], c[1]) },
-			Reference: func(in [][]float64) []float64 { return adaptive(in[0], 2, 5, 4, 2, c[0], c[1]) }})
-	}
 	gradcheck.Register(
 		gradcheck.Case{Layer: "GlobalMeanPool", Name: "rank 4", Inputs: []gradcheck.Input{gradcheck.F(2, 3, 5, 2)},
 			Forward:   func(in nodes) *graph.Node { return nn.GlobalMeanPool(in[0]) },
-			Reference: func(in [][]float64) []float64 { return adaptive(in[0], 2, 3, 5, 2, 1, 1) }},
+			Reference: func(in [][]float64) []float64 { return refAdaptive(in[0], 2, 3, 5, 2, 1, 1, mean) }},
 		gradcheck.Case{Layer: "GlobalMeanPool", Name: "rank 3, one cell", Inputs: []gradcheck.Input{gradcheck.F(2, 1, 2)},
 			Forward:   func(in nodes) *graph.Node { return nn.GlobalMeanPool(in[0]) },
 			Reference: func(in [][]float64) []float64 { return in[0] }})
