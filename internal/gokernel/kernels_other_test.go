@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package gokernel
+
+func kernels() []microKernel { return []microKernel{plain} }
