@@ -40,6 +40,8 @@ const (
 // ErrUnavailable says that an engine cannot be had on this machine; the text says why.
 var ErrUnavailable = errors.New("engine: not available")
 
+var errFusion = errors.New("engine: GOMLX_FUSION=0 is set; the layers' adjoints need it unset")
+
 // Config chooses an engine.
 type Config struct {
 	Kind      string `json:"kind" yaml:"kind"`           // "auto", "go" or "xla"; "" is auto
@@ -61,6 +63,8 @@ type Engine struct {
 	plugin  string
 	mode    Mode
 	flags   string
+	asked   string // precision of the configuration
+	why     string // why auto did not take xla
 	threads int
 	backend compute.Backend
 
@@ -81,7 +85,7 @@ func Open(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("engine: precision %q is not auto, fp32 or bf16", cfg.Precision)
 	}
 	if os.Getenv("GOMLX_FUSION") == "0" { // it would silently replace every adjoint of package nn by a carrier op
-		return nil, errors.New("engine: GOMLX_FUSION=0 is set; the layers' adjoints need it unset")
+		return nil, errFusion
 	}
 	switch cfg.Kind {
 	case Go:
@@ -91,10 +95,14 @@ func Open(cfg Config) (*Engine, error) {
 	case "", Auto:
 		e, err := openXLA(cfg)
 		if errors.Is(err, ErrUnavailable) {
-			if cfg.Plugin != "" { // named by the user: not to be passed over in silence
+			if cfg.Plugin != "" || os.Getenv(PluginEnv) != "" { // named by the user: not to be passed over in silence
 				return nil, err
 			}
-			return openGo(cfg)
+			g, goErr := openGo(cfg)
+			if goErr == nil {
+				g.why = strings.TrimPrefix(err.Error(), ErrUnavailable.Error()+": ")
+			}
+			return g, goErr
 		}
 		return e, err
 	}
@@ -130,6 +138,12 @@ func (e *Engine) Plugin() string { return e.plugin }
 
 // Flags are the XLA flags in use, or "".
 func (e *Engine) Flags() string { return e.flags }
+
+// Why says why "auto" took the go engine; "" where xla runs or go was asked for.
+func (e *Engine) Why() string { return e.why }
+
+// Device describes the device in use in the words of its back end.
+func (e *Engine) Device() string { return e.backend.DeviceDescription(0) }
 
 // Mode is what layers branch on.
 func (e *Engine) Mode() Mode { return e.mode }

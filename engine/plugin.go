@@ -1,9 +1,10 @@
 package engine
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -34,74 +35,140 @@ func InstalledPlugin() (string, error) {
 	return filepath.Join(d, "engine", PluginFile), nil
 }
 
-// Found is a PJRT plugin on this machine.
+// LibraryPathEnv names the variable of go-xla that holds folders of PJRT plugins, and NamesEnv that of JAX, which
+// holds name:path pairs set apart by commas.
+const (
+	LibraryPathEnv = "PJRT_PLUGIN_LIBRARY_PATH"
+	NamesEnv       = "PJRT_NAMES_AND_LIBRARY_PATHS"
+)
+
+// Found is a PJRT plugin on this machine, or a place that was named for one.
 type Found struct {
-	Path string `json:"path"`
-	From string `json:"from"` // where it was found: "environment", "installed", "jax"
-	CUDA bool   `json:"cuda"`
+	Path    string `json:"path"`
+	From    string `json:"from"` // where it was found: the name of an environment variable, "JAX", "installed", "path"
+	CUDA    bool   `json:"cuda"`
+	Problem string `json:"problem,omitempty"` // why it cannot be loaded; empty where nothing speaks against it
 }
 
-// Plugins lists the PJRT plugins at hand, the preferred one first: the environment's, a
-// CUDA plugin of an installed JAX where the machine has an NVIDIA device, the one that
-// `selfsame engine install` fetched.
-func Plugins() []Found {
-	var out []Found
-	add := func(path, from string) {
-		if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
-			if abs, err := filepath.Abs(path); err == nil {
-				out = append(out, Found{abs, from, isCUDA(abs)})
-			}
+// nvidiaDevices are the files of which one exists where an NVIDIA driver is loaded (Linux, WSL 2).
+var nvidiaDevices = []string{"/dev/nvidiactl", "/dev/dxg"}
+
+// systemLibs are the folders beside those of the user in which Python keeps its packages.
+var systemLibs = []string{"/usr/local/lib", "/usr/lib"}
+
+func hasNVIDIA() bool {
+	for _, d := range nvidiaDevices {
+		if _, err := os.Stat(d); err == nil {
+			return true
 		}
 	}
-	for _, env := range []string{PluginEnv, "PJRT_PLUGIN_LIBRARY_PATH"} {
-		v := os.Getenv(env)
+	return false
+}
+
+// Plugins lists the PJRT plugins that can be loaded, the preferred one first (see Search).
+func Plugins() []Found {
+	return slices.DeleteFunc(Search(), func(f Found) bool { return f.Problem != "" })
+}
+
+// Search lists the PJRT plugins of this machine in the order of preference: SELFSAME_PJRT_PLUGIN,
+// PJRT_PLUGIN_LIBRARY_PATH, PJRT_NAMES_AND_LIBRARY_PATHS, the CUDA plugin of an installed JAX, the one
+// that `selfsame engine install` fetched. Those that cannot be loaded are listed with the reason.
+// Files are read, none is loaded, nothing is fetched.
+func Search() []Found {
+	var out []Found
+	add := func(path, from, problem string) {
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs
+		}
+		if slices.ContainsFunc(out, func(f Found) bool { return f.Path == path }) {
+			return
+		}
+		if problem == "" {
+			problem = problemOf(path)
+		}
+		out = append(out, Found{path, from, isCUDA(path), problem})
+	}
+	if v := os.Getenv(PluginEnv); v != "" {
+		for _, p := range inFolder(v) {
+			add(p, PluginEnv, "")
+		}
+	}
+	for _, v := range filepath.SplitList(os.Getenv(LibraryPathEnv)) {
 		if v == "" {
 			continue
 		}
-		if st, err := os.Stat(v); err == nil && st.IsDir() {
-			for _, pat := range []string{"pjrt_c_api_*_plugin.so", "pjrt-plugin-*.so", "xla_cuda_plugin.so"} {
-				m, _ := filepath.Glob(filepath.Join(v, pat))
-				for _, p := range m {
-					add(p, "environment")
-				}
-			}
+		for _, p := range inFolder(v) {
+			add(p, LibraryPathEnv, "")
+		}
+	}
+	for _, pair := range strings.Split(os.Getenv(NamesEnv), ",") {
+		name, path, ok := strings.Cut(strings.TrimSpace(pair), ":")
+		if !ok {
 			continue
 		}
-		add(v, "environment")
-	}
-	if runtime.GOOS == "linux" {
-		if _, err := os.Stat("/dev/nvidiactl"); err == nil {
-			for _, p := range jaxPlugins() {
-				add(p, "jax")
-			}
+		problem := ""
+		if n := strings.ToLower(name); !strings.Contains(n, "cpu") && !strings.Contains(n, "cuda") {
+			problem = fmt.Sprintf("platform %q is not one that selfsame knows (cpu, cuda)", name)
 		}
+		add(path, NamesEnv, problem)
+	}
+	for _, p := range jaxPlugins() {
+		problem := ""
+		if v := os.Getenv("JAX_PLATFORMS"); v != "" && !strings.Contains(v, "cuda") && !strings.Contains(v, "gpu") {
+			problem = "JAX_PLATFORMS=" + v + " leaves CUDA out"
+		}
+		add(p, "JAX", problem)
 	}
 	if p, err := InstalledPlugin(); err == nil {
-		add(p, "installed")
+		if _, err := os.Stat(p); err == nil {
+			add(p, "installed", "")
+		}
 	}
 	return out
 }
 
-// jaxPlugins looks where pip puts the CUDA plugin of JAX.
+// inFolder is path itself, or the plugins in it where it is a folder.
+func inFolder(path string) []string {
+	if st, err := os.Stat(path); err != nil || !st.IsDir() {
+		return []string{path}
+	}
+	var out []string
+	for _, pat := range []string{"pjrt_c_api_*_plugin.so", "pjrt-plugin-*.so", "xla_cuda_plugin.so", "pjrt_c_api_*_plugin.dylib"} {
+		m, _ := filepath.Glob(filepath.Join(path, pat))
+		out = append(out, m...)
+	}
+	return out
+}
+
+// jaxPlugins looks where pip puts the CUDA plugin of JAX: the active environment first, then the user's packages,
+// then the system's. Of several CUDA releases the newest comes first.
 func jaxPlugins() []string {
 	var roots []string
-	if v := os.Getenv("VIRTUAL_ENV"); v != "" {
-		roots = append(roots, filepath.Join(v, "lib"))
+	for _, env := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
+		if v := os.Getenv(env); v != "" {
+			roots = append(roots, filepath.Join(v, "lib"))
+		}
 	}
 	if h, err := os.UserHomeDir(); err == nil {
 		roots = append(roots, filepath.Join(h, ".local", "lib"))
 	}
-	roots = append(roots, "/usr/local/lib", "/usr/lib")
 	var out []string
-	for _, r := range roots {
+	for _, r := range append(roots, systemLibs...) {
 		for _, dir := range []string{"site-packages", "dist-packages"} {
 			m, _ := filepath.Glob(filepath.Join(r, "python3*", dir, "jax_plugins", "xla_cuda*", "xla_cuda_plugin.so"))
+			slices.Reverse(m)
 			out = append(out, m...)
 		}
 	}
 	return out
 }
 
+// isCUDA tells by the name of the file, or by its folder where JAX keeps it.
 func isCUDA(path string) bool {
-	return strings.Contains(path, "cuda") || strings.Contains(path, "nvidia")
+	name := strings.ToLower(filepath.Base(path))
+	if strings.Contains(name, "cpu") {
+		return false
+	}
+	name += strings.ToLower(filepath.Base(filepath.Dir(path)))
+	return strings.Contains(name, "cuda") || strings.Contains(name, "nvidia")
 }

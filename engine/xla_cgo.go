@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 
 	"github.com/gomlx/go-xla/compute/xla"
-	"golang.org/x/sys/cpu"
 )
 
 // The process keeps one XLA client: XLA reads XLA_FLAGS once, and loading two
@@ -32,34 +31,33 @@ const (
 	FlagsCPUBF16 = "--xla_cpu_experimental_onednn_custom_call=true " + FlagsCPU
 )
 
+const hasXLA = true
+
 func openXLA(cfg Config) (*Engine, error) {
 	xlaOnce.Lock()
 	defer xlaOnce.Unlock()
 	plugin := cfg.Plugin
 	if plugin == "" {
-		found := Plugins()
-		if len(found) == 0 {
-			return nil, fmt.Errorf("%w: xla: no PJRT plugin found (set %s to its path, or run: selfsame engine install)", ErrUnavailable, PluginEnv)
+		found, err := choosePlugin()
+		if err != nil {
+			return nil, err
 		}
-		plugin = found[0].Path
+		plugin = found
+	} else if err := CheckPlugin(plugin); err != nil {
+		return nil, err
 	}
-	if _, err := os.Stat(plugin); err != nil {
-		return nil, fmt.Errorf("%w: xla: plugin: %w", ErrUnavailable, err)
+	plugin, err := filepath.Abs(plugin) // another form is a name for go-xla
+	if err != nil {
+		return nil, fmt.Errorf("engine: xla: %w", err)
 	}
 	cuda := isCUDA(plugin)
-	bf16 := cfg.Precision == BF16 || (cfg.Precision == "" || cfg.Precision == Auto) && !cuda && cpu.X86.HasAVX512BF16
+	precision, _ := choosePrecision(cuda, cfg.Precision)
+	bf16 := precision == BF16
 	if xlaOnce.backend != nil && xlaOnce.plugin != plugin {
 		return nil, fmt.Errorf("engine: xla: plugin %s is already loaded, %s cannot be loaded beside it", xlaOnce.plugin, plugin)
 	}
 	if xlaOnce.backend == nil {
-		flags := os.Getenv("XLA_FLAGS")
-		if !cuda && !strings.Contains(flags, "--xla_cpu") {
-			set := FlagsCPU
-			if bf16 {
-				set = FlagsCPUBF16
-			}
-			flags = strings.TrimSpace(flags + " " + set)
-		}
+		flags, _ := chooseFlags(cuda, bf16)
 		if err := os.Setenv("XLA_FLAGS", flags); err != nil {
 			return nil, fmt.Errorf("engine: xla: %w", err)
 		}
@@ -80,5 +78,5 @@ func openXLA(cfg Config) (*Engine, error) {
 		threads = runtime.NumCPU()
 	}
 	mode := Mode{Engine: XLA, CUDA: cuda, BF16: bf16}
-	return &Engine{kind: XLA, plugin: plugin, flags: xlaOnce.flags, mode: mode, threads: threads, backend: xlaOnce.backend}, nil
+	return &Engine{kind: XLA, plugin: plugin, flags: xlaOnce.flags, asked: cfg.Precision, mode: mode, threads: threads, backend: xlaOnce.backend}, nil
 }

@@ -10,6 +10,8 @@ const (
 	FlagsCPUBF16 = ""
 )
 
+const hasXLA = false
+
 func openXLA(Config) (*Engine, error) {
-	return nil, fmt.Errorf("%w: xla: this program was built without cgo", ErrUnavailable)
+	return nil, fmt.Errorf("%w: xla: %s", ErrUnavailable, builtWithout())
 }

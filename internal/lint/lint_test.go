@@ -113,6 +113,7 @@ var arrows = []arrow{
 	{"recipe", []string{"contract", "view"}},
 	{"nn", []string{"engine"}},
 	{"nn/*", []string{"engine", "nn", "engine/enginetest"}},
+	{"nn/gradcheck/cases", []string{"nn", "nn/gradcheck"}},
 	{"objective", []string{"engine", "nn"}},
 	{"optim", []string{"engine", "nn"}},
 	{"train", []string{"engine", "nn", "optim", "domain"}}, // domain: the words for fields and arrays of a batch
