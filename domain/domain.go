@@ -74,7 +74,8 @@ type Array struct {
 //
 //   - Invariant: Input holds Views samples of shape Dims, as [Views, Dims...];
 //     Locals (optional) names a second field of smaller views (multi-crop).
-//   - Equivariant: Input is the transformed sample; Target is the drawn parameter:
+//   - Equivariant: Input is the transformed sample; Target is the drawn parameter (with Clean, the head sees the
+//     features of the undisturbed sample beside those of the view, as in AugSelf, Lee et al. 2021):
 //     I32 scalar when Classes > 0, else F32 scaled to about [-1, 1].
 //   - Restorable: Input is the damaged sample, Clean the undamaged one, Mask (U8) says which
 //     parts must be restored.
@@ -265,4 +266,57 @@ type Describer interface{ Describe() About }
 type Namer interface {
 	// Name says which file or row sample i of a part is.
 	Name(p Part, i int) string
+}
+
+// Target is a regression target: what is to be predicted is a number, not a class. Samples may implement
+// Targeter; Classes is then nil.
+type Target struct {
+	Name string
+	Unit string
+}
+
+// Targeter are samples with a number to be predicted.
+type Targeter interface {
+	// Target names the number; ok is false where the samples have classes (or nothing) instead.
+	Target() (t Target, ok bool)
+	// Values are the numbers of a part; NaN where a sample has none.
+	Values(p Part) []float64
+}
+
+// Featurer gives the raw values of samples as the baselines want them. Samples may implement it; others give their
+// Input field.
+type Featurer interface {
+	// Dense is the standardised, one-hot form for linear models and kNN: [len(rows), dim], missing values imputed and flagged.
+	Dense(p Part, rows []int) (x []float32, dim int, err error)
+	// Tree is the plain form for trees: [len(rows), dim], NaN where missing; categorical says which columns hold codes.
+	Tree(p Part, rows []int) (x []float32, dim int, categorical []bool, err error)
+}
+
+// Breach is a view that is no possible sample: which rule it breaks, and the sample in the user's own words.
+type Breach struct {
+	Rule     string // "protected column category", "bounds 0..120", "total == quantity * price", ...
+	Text     string // one sentence with the values
+	Names    []string
+	Original []string // values by name, in the user's units
+	View     []string
+}
+
+// Verifier checks that views are possible samples. Samples may implement it.
+type Verifier interface {
+	// VerifyView checks every view that Fill makes of training sample i for (seed, epoch); nil is possible.
+	VerifyView(seed, epoch uint64, i int) *Breach
+	// Verify checks one transformation alone.
+	Verify(t Transformation, p Part, i int, params view.Params) *Breach
+	// Properties are columns that an audit can try to decode from features: protected ones must be
+	// decodable still, nuisances should not be.
+	Properties() []Property
+}
+
+// Property is something that is known of every sample beside its label.
+type Property struct {
+	Name    string
+	Kind    contract.Kind // Protected: must stay decodable; Invariant: should not be
+	Classes int           // 0: a number
+	// Value is the class, or the number, of sample i of a part; ok is false where it is missing.
+	Value func(p Part, i int) (v float64, ok bool)
 }

@@ -75,6 +75,7 @@ func Parse(name string, b []byte, specs func(domain string) ([]view.Spec, error)
 	d.value(root, "", reflect.ValueOf(r).Elem())
 	r.dependent(func(p string) bool { return d.nodes[p] != nil })
 	before := len(d.errs)
+	d.columns(r, specs)
 	d.views(r, specs)
 	partial := len(d.errs) > before // what is missing was written, but wrong
 	if err := r.Validate(); err != nil {
@@ -98,11 +99,12 @@ func Parse(name string, b []byte, specs func(domain string) ([]view.Spec, error)
 
 // decoder walks a YAML tree and collects errors.
 type decoder struct {
-	file      string
-	sets      []string
-	errs      Errors
-	nodes     map[string]*yaml.Node // key or element by dotted path
-	viewsNode *yaml.Node            // value of views, decoded after domain is known
+	file        string
+	sets        []string
+	errs        Errors
+	nodes       map[string]*yaml.Node // key or element by dotted path
+	viewsNode   *yaml.Node            // value of views, decoded after domain is known
+	columnsNode *yaml.Node            // value of columns, likewise
 }
 
 // fail records an error at a node; n may be nil.
@@ -242,6 +244,10 @@ func (d *decoder) strict(n *yaml.Node, path string) {
 func (d *decoder) value(n *yaml.Node, path string, v reflect.Value) {
 	if v.Type() == reflect.TypeFor[Views]() {
 		d.viewsNode = n
+		return
+	}
+	if v.Type() == reflect.TypeFor[Columns]() {
+		d.columnsNode = n
 		return
 	}
 	switch v.Kind() {

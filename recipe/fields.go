@@ -35,6 +35,18 @@ var fields = map[string]field{
 	"data.max_pixels":  {min: 1, max: 4e9, doc: "largest width*height that is decoded"},
 	"data.limit":       {max: manyItems, doc: "use only the first N training samples; 0 = all"},
 
+	"data.target":    {doc: "tables: column to be predicted, never an input; empty = none"},
+	"data.task":      {enum: []string{"", "classify", "regress"}, doc: "tables: classify or regress; empty = by the kind of the target"},
+	"data.buckets":   {min: -math.MaxFloat64, max: math.MaxFloat64, doc: "tables: rising limits by which a numeric target (time to the next event) becomes classes"},
+	"data.time":      {doc: "tables: timestamp column by which parts are split, train before val before test; empty = none"},
+	"data.group_by":  {doc: "tables: column whose values never sit in two parts, e.g. the customer"},
+	"data.query":     {doc: "tables: SQL, where source is a database (postgres://..., service=NAME, file.sqlite)"},
+	"data.delimiter": {doc: "tables: of a CSV file; empty = found"},
+	"data.encoding":  {enum: []string{"", "utf-8", "utf-16", "latin-1", "windows-1252"}, doc: "tables: of a CSV or JSON lines file; empty = found"},
+
+	"columns": {doc: "tables: what each column means and what may change in it, by its name"},
+	"rules":   {doc: "tables: what holds between the columns of every possible row, e.g. total == quantity * price"},
+
 	"views":            {doc: "transformations in the order in which they are applied, each with its contract"},
 	"views.transforms": {doc: "the transformations"},
 	"views.count":      {min: 1, max: 16, doc: "full-size views of a sample"},
@@ -43,13 +55,16 @@ var fields = map[string]field{
 	"views.local_from": {over: true, max: 1, doc: "smallest area fraction of a small view"},
 	"views.local_to":   {over: true, max: 1, doc: "largest area fraction of a small view"},
 
-	"encoder":        {doc: "the network whose features are wanted"},
-	"encoder.kind":   {enum: []string{"resnet", "vit", "mlp"}, doc: "kind of network"},
-	"encoder.width":  {min: 1, max: 8192, doc: "channels of the first stage; token width; hidden units"},
-	"encoder.depth":  {min: 1, max: 128, doc: "blocks a stage; layers"},
-	"encoder.stages": {min: 1, max: 8, doc: "resnet: stages, each doubles the width and halves the side"},
-	"encoder.patch":  {min: 1, max: 256, doc: "vit: side of a patch in pixels"},
-	"encoder.heads":  {min: 1, max: 128, doc: "vit: attention heads"},
+	"encoder":         {doc: "the network whose features are wanted"},
+	"encoder.kind":    {enum: []string{"resnet", "vit", "mlp", "transformer"}, doc: "kind of network; tables: mlp or transformer"},
+	"encoder.width":   {min: 1, max: 8192, doc: "channels of the first stage; token width; hidden units"},
+	"encoder.depth":   {min: 1, max: 128, doc: "blocks a stage; layers"},
+	"encoder.stages":  {min: 1, max: 8, doc: "resnet: stages, each doubles the width and halves the side"},
+	"encoder.patch":   {min: 1, max: 256, doc: "vit: side of a patch in pixels"},
+	"encoder.heads":   {min: 1, max: 128, doc: "vit, transformer: attention heads"},
+	"encoder.numeric": {enum: []string{"", "piecewise", "periodic"}, doc: "tables: how a number becomes a token"},
+	"encoder.bins":    {max: 1024, doc: "tables: quantile bins (piecewise) or frequencies (periodic) of a number"},
+	"encoder.token":   {max: 8192, doc: "tables: width of a column's token; 0 = by kind of network"},
 
 	"objective":                  {doc: "what is minimised"},
 	"objective.kind":             {enum: []string{"auto", "sum"}, doc: "auto follows from the contracts; sum uses only the streams named in weights"},
@@ -79,6 +94,7 @@ var fields = map[string]field{
 	"train.keep":             {min: 1, max: 1000, doc: "checkpoints kept"},
 	"train.health_steps":     {max: manySteps, doc: "steps between looks of the health watch; 0 = once an epoch"},
 	"train.workers":          {max: 1024, doc: "goroutines that make views; 0 = one a core"},
+	"train.arms":             {enum: []string{"contrast", "restore", "predict"}, doc: "trained beside the whole objective, each with one kind of contract only, and measured in the same table"},
 
 	"engine":           {doc: "the back end"},
 	"engine.kind":      {enum: []string{"auto", "go", "xla"}, doc: "auto takes xla where a plugin is found, else go"},
@@ -113,6 +129,17 @@ var fields = map[string]field{
 	"adapt.k":               {min: 1, max: 1_000_000, doc: "kNN: neighbours"},
 	"adapt.knn_temperature": {over: true, max: 100, doc: "kNN: temperature of the weighted vote"},
 	"adapt.bootstrap":       {min: 100, max: 10_000_000, doc: "resamples of an interval"},
+	"adapt.baselines":       {enum: []string{"trees", "linear"}, doc: "beside the network; empty = those that the domain has"},
+}
+
+// DomainTable is the name of the domain of tables, which has keys and defaults of its own.
+const DomainTable = "table"
+
+// tableOnly are keys that mean something for tables alone; where they are empty, other domains do not write them.
+var tableOnly = map[string]bool{
+	"data.target": true, "data.task": true, "data.buckets": true, "data.time": true, "data.group_by": true, "data.query": true,
+	"data.delimiter": true, "data.encoding": true, "columns": true, "rules": true,
+	"encoder.numeric": true, "encoder.bins": true, "encoder.token": true, "train.arms": true, "adapt.baselines": true,
 }
 
 // Default returns the recipe that an empty file would give: careful values for
@@ -147,6 +174,29 @@ func Default() *Recipe {
 
 // dependent sets the defaults that follow from another key; given says which keys the user wrote.
 func (r *Recipe) dependent(given func(path string) bool) {
+	if r.Domain == DomainTable { // the sizes of Gorishniy et al. 2021 and 2022, cut to what a processor trains in minutes
+		if !given("encoder.kind") {
+			r.Encoder.Kind = "transformer"
+		}
+		if !given("encoder.width") {
+			r.Encoder.Width = 64
+			if r.Encoder.Kind == "mlp" {
+				r.Encoder.Width = 256
+			}
+		}
+		if !given("encoder.depth") {
+			r.Encoder.Depth = 2
+		}
+		if !given("encoder.numeric") {
+			r.Encoder.Numeric = "piecewise"
+		}
+		if !given("encoder.bins") {
+			r.Encoder.Bins = 16
+		}
+		if !given("train.optimizer") {
+			r.Train.Optimizer = "adamw"
+		}
+	}
 	switch r.Train.Optimizer {
 	case "adamw": // usual values for small networks; sgd's would diverge or stall
 		if !given("train.lr") {

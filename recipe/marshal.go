@@ -21,7 +21,7 @@ func Marshal(r *Recipe) ([]byte, error) {
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
-	if err := enc.Encode(encode(reflect.ValueOf(r).Elem())); err != nil {
+	if err := enc.Encode(encoder{r.Domain}.node(reflect.ValueOf(r).Elem(), "")); err != nil {
 		return nil, fmt.Errorf("recipe: %w", err)
 	}
 	if err := enc.Close(); err != nil {
@@ -53,23 +53,36 @@ func number(f float64) *yaml.Node {
 	return scalar("!!float", s)
 }
 
-func encode(v reflect.Value) *yaml.Node {
+// encoder writes the recipes of one domain.
+type encoder struct{ domain string }
+
+// omit reports whether a key is left out: it means nothing in this domain, and is empty.
+func (e encoder) omit(v reflect.Value, path string) bool {
+	return e.domain != DomainTable && tableOnly[path] && (v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0)
+}
+
+func (e encoder) node(v reflect.Value, path string) *yaml.Node {
 	if v.Type() == reflect.TypeFor[view.Config]() {
 		return encodeConfig(v.Interface().(view.Config))
+	}
+	if v.Type() == reflect.TypeFor[Columns]() {
+		return encodeColumns(v.Interface().(Columns))
 	}
 	switch v.Kind() {
 	case reflect.Struct:
 		n := &yaml.Node{Kind: yaml.MappingNode}
 		for i, k := range keysOf(v.Type()) {
-			n.Content = append(n.Content, text(k), encode(v.Field(i)))
+			if p := join(path, k); !e.omit(v.Field(i), p) {
+				n.Content = append(n.Content, text(k), e.node(v.Field(i), p))
+			}
 		}
 		return n
 	case reflect.Slice:
 		n := &yaml.Node{Kind: yaml.SequenceNode}
 		for i := range v.Len() {
-			n.Content = append(n.Content, encode(v.Index(i)))
+			n.Content = append(n.Content, e.node(v.Index(i), path))
 		}
-		if v.Len() == 0 || v.Type().Elem().Kind() == reflect.Int {
+		if v.Len() == 0 || v.Type().Elem().Kind() == reflect.Int || v.Type().Elem().Kind() == reflect.Float64 {
 			n.Style = yaml.FlowStyle
 		}
 		return n
@@ -144,13 +157,17 @@ func (r *Recipe) Hash(sections ...string) string {
 	if len(sections) == 0 {
 		sections = keys
 	}
+	e := encoder{r.Domain}
 	h := sha256.New()
 	for _, s := range sections {
 		i := slices.Index(keys, s)
 		if i < 0 {
 			panic("recipe: no section " + s)
 		}
-		b, err := yaml.Marshal(encode(v.Field(i)))
+		if e.omit(v.Field(i), s) {
+			continue
+		}
+		b, err := yaml.Marshal(e.node(v.Field(i), s))
 		if err != nil {
 			panic("recipe: " + err.Error()) // a tree of scalars that encode has made
 		}

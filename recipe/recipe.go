@@ -15,6 +15,8 @@ type Recipe struct {
 	Domain    string    `yaml:"domain" json:"domain"` // "image"
 	Seed      uint64    `yaml:"seed" json:"seed"`     // decides everything
 	Data      Data      `yaml:"data" json:"data"`
+	Columns   Columns   `yaml:"columns" json:"columns"` // tables: what each column means
+	Rules     []string  `yaml:"rules" json:"rules"`     // tables: what holds between the columns of every possible row
 	Views     Views     `yaml:"views" json:"views"`
 	Encoder   Encoder   `yaml:"encoder" json:"encoder"`
 	Objective Objective `yaml:"objective" json:"objective"`
@@ -40,6 +42,16 @@ type Data struct {
 	MaxBad     int     `yaml:"max_bad" json:"max_bad"`         // broken files skipped before the run stops
 	MaxPixels  int     `yaml:"max_pixels" json:"max_pixels"`   // largest width*height decoded
 	Limit      int     `yaml:"limit" json:"limit"`             // use only the first N training samples; 0 = all
+
+	// Tables.
+	Target    string    `yaml:"target" json:"target"`       // column to be predicted; never an input; "" = none
+	Task      string    `yaml:"task" json:"task"`           // "" (by kind) | "classify" | "regress"
+	Buckets   []float64 `yaml:"buckets" json:"buckets"`     // classify a numeric target (time to the next event) by these rising limits
+	Time      string    `yaml:"time" json:"time"`           // timestamp column by which parts are split: train before val before test; "" = none
+	GroupBy   string    `yaml:"group_by" json:"group_by"`   // column whose values never sit in two parts (customer)
+	Query     string    `yaml:"query" json:"query"`         // SQL, where source is a database (postgres://..., service=NAME, file.sqlite)
+	Delimiter string    `yaml:"delimiter" json:"delimiter"` // CSV; "" is found
+	Encoding  string    `yaml:"encoding" json:"encoding"`   // CSV, JSON lines: "utf-8" | "utf-16" | "latin-1" | "windows-1252"; "" is found
 }
 
 // Views are the declared transformations in the order in which they are applied.
@@ -54,12 +66,16 @@ type Views struct {
 
 // Encoder is the network whose features are wanted.
 type Encoder struct {
-	Kind   string `yaml:"kind" json:"kind"`     // "resnet" | "vit" | "mlp"
+	Kind   string `yaml:"kind" json:"kind"`     // "resnet" | "vit" | "mlp" | "transformer" (tables: mlp or transformer)
 	Width  int    `yaml:"width" json:"width"`   // channels of the first stage; token width; hidden units
 	Depth  int    `yaml:"depth" json:"depth"`   // blocks a stage; layers
 	Stages int    `yaml:"stages" json:"stages"` // resnet: stages, each doubles the width and halves the side
 	Patch  int    `yaml:"patch" json:"patch"`   // vit: side of a patch
-	Heads  int    `yaml:"heads" json:"heads"`   // vit
+	Heads  int    `yaml:"heads" json:"heads"`   // vit, transformer
+	// Tables.
+	Numeric string `yaml:"numeric" json:"numeric"` // "piecewise" | "periodic": how a number becomes a token
+	Bins    int    `yaml:"bins" json:"bins"`       // piecewise: quantile bins; periodic: frequencies
+	Token   int    `yaml:"token" json:"token"`     // width of a column's token; 0 = by kind
 }
 
 // Objective says what is minimised. Kind "auto" follows from the contracts.
@@ -93,6 +109,9 @@ type Train struct {
 	Keep            int     `yaml:"keep" json:"keep"`
 	HealthSteps     int     `yaml:"health_steps" json:"health_steps"` // health watch every N steps; 0 = once an epoch
 	Workers         int     `yaml:"workers" json:"workers"`
+	// Arms are trained beside the whole objective, each with one kind of contract only, and measured in the same
+	// table: "contrast" (Invariant), "restore" (Restorable), "predict" (Equivariant).
+	Arms []string `yaml:"arms" json:"arms"`
 }
 
 // Engine is the choice of back end.
@@ -139,4 +158,7 @@ type Adapt struct {
 	K              int     `yaml:"k" json:"k"` // kNN neighbours
 	KNNTemperature float64 `yaml:"knn_temperature" json:"knn_temperature"`
 	Bootstrap      int     `yaml:"bootstrap" json:"bootstrap"` // resamples of an interval
+	// Baselines beside the network: "trees" (gradient-boosted), "linear" (logistic or ridge regression on the raw
+	// values); empty = those that the domain has.
+	Baselines []string `yaml:"baselines" json:"baselines"`
 }

@@ -197,6 +197,9 @@ func TestFieldTable(t *testing.T) {
 				t.Errorf("%s has no line in the table of fields", path)
 			}
 		}
+		if ty == reflect.TypeFor[Columns]() {
+			return
+		}
 		if ty.Kind() == reflect.Slice {
 			ty = ty.Elem()
 		}

@@ -44,6 +44,10 @@ func schemaOf(t reflect.Type, path string, specs []view.Spec) object {
 		o["anyOf"] = []any{list, long}
 		return o
 	}
+	if t == reflect.TypeFor[Columns]() {
+		o["type"] = "object"
+		return o
+	}
 	limits := func() {
 		if f.over {
 			o["exclusiveMinimum"] = f.min

@@ -29,7 +29,7 @@ func (r *Recipe) Validate() error {
 // otherNames are words of other tools for what has another name here.
 var otherNames = map[string]string{
 	"simclr": "ntxent", "nt-xent": "ntxent", "infonce": "ntxent", "barlowtwins": "barlow", "barlow_twins": "barlow",
-	"adam": "adamw", "float32": "fp32", "float": "fp32", "bfloat16": "bf16", "fp16": "bf16", "cpu": "go", "gpu": "xla", "cuda": "xla", "transformer": "vit", "cnn": "resnet",
+	"adam": "adamw", "float32": "fp32", "float": "fp32", "bfloat16": "bf16", "fp16": "bf16", "cpu": "go", "gpu": "xla", "cuda": "xla", "cnn": "resnet",
 }
 
 type adder func(path, hint, format string, args ...any)
@@ -39,7 +39,7 @@ func limits(v reflect.Value, path string, add adder) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for i, k := range keysOf(v.Type()) {
-			if p := join(path, k); p != "views.transforms" {
+			if p := join(path, k); p != "views.transforms" && p != "columns" {
 				limits(v.Field(i), p, add)
 			}
 		}
