@@ -3,8 +3,12 @@
 package bench
 
 import (
+	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -21,6 +25,7 @@ import (
 )
 
 // open takes the engine that SELFSAME_BENCH_ENGINE and SELFSAME_BENCH_PRECISION name; auto without them.
+// The process keeps one XLA client with one set of flags, so each measurement has a process of its own.
 func open(b *testing.B) *engine.Engine {
 	b.Helper()
 	e, err := engine.Open(engine.Config{Kind: os.Getenv("SELFSAME_BENCH_ENGINE"), Precision: os.Getenv("SELFSAME_BENCH_PRECISION")})
@@ -30,8 +35,9 @@ func open(b *testing.B) *engine.Engine {
 	return e
 }
 
-// steps warms up three steps, then times b.N and reports items a second.
-func steps(b *testing.B, s *train.Step, fill func(a []domain.Array), items int, unit string) {
+// steps warms up three steps, then times the loop and reports items a second, the seconds from begin to
+// the end of the first step (opening the engine, compiling, running) and the peak memory.
+func steps(b *testing.B, begin time.Time, s *train.Step, fill func(a []domain.Array), items int, unit string) {
 	b.Helper()
 	slots := s.Slots()
 	for _, sl := range slots {
@@ -42,15 +48,52 @@ func steps(b *testing.B, s *train.Step, fill func(a []domain.Array), items int, 
 			b.Fatal(err)
 		}
 	}
-	for i := range 3 {
-		run(i)
+	run(0)
+	first := time.Since(begin)
+	for i := range 2 {
+		run(i + 1)
 	}
 	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range b.N {
-		run(i)
+	n := 0
+	for b.Loop() {
+		run(n)
+		n++
 	}
-	b.ReportMetric(float64(items*b.N)/b.Elapsed().Seconds(), unit)
+	b.ReportMetric(float64(items*n)/b.Elapsed().Seconds(), unit)
+	b.ReportMetric(first.Seconds(), "first-step-s")
+	reportPeak(b)
+}
+
+// reportPeak reports the process's largest resident memory so far, where the system tells it (Linux).
+func reportPeak(b *testing.B) {
+	b.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			var kib float64
+			if _, err := fmt.Sscanf(rest, "%f kB", &kib); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(kib/1024, "peak-MiB")
+		}
+	}
+}
+
+// goBatch is the batch on the go engine: SELFSAME_BENCH_BATCH, or few rows so that a step stays short.
+func goBatch(b *testing.B, few int) int {
+	b.Helper()
+	v := os.Getenv("SELFSAME_BENCH_BATCH")
+	if v == "" {
+		return few
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		b.Fatalf("SELFSAME_BENCH_BATCH is %q, not a positive number", v)
+	}
+	return n
 }
 
 // BenchmarkSimCLRStep is one SimCLR step on 256 images of 3x32x32 (512 views), ResNet of 32, 64 and 128
@@ -59,10 +102,11 @@ func BenchmarkSimCLRStep(b *testing.B) {
 	for _, blocks := range []int{1, 2} {
 		name := map[int]string{1: "blocks=1", 2: "blocks=2"}[blocks]
 		b.Run(name, func(b *testing.B) {
+			begin := time.Now()
 			e := open(b)
 			batch := 256
 			if e.Kind() == engine.Go {
-				batch = 32 // a step of 256 takes half a minute there
+				batch = goBatch(b, 32)
 			}
 			enc, err := image.NewEncoder(recipe.Encoder{Kind: "resnet", Width: 32, Depth: blocks, Stages: 3}, domain.Field{DType: domain.F32, Dims: []int{32, 32, 3}})
 			if err != nil {
@@ -80,7 +124,7 @@ func BenchmarkSimCLRStep(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer s.Close()
-			steps(b, s, func(a []domain.Array) {
+			steps(b, begin, s, func(a []domain.Array) {
 				r := rng.New(1, rng.Views, uint64(blocks))
 				for i := range a[0].F32 {
 					a[0].F32[i] = float32(r.NormFloat64())
@@ -95,10 +139,11 @@ func BenchmarkSimCLRStep(b *testing.B) {
 // All positions are counted.
 func BenchmarkMaskedLMStep(b *testing.B) {
 	const vocabulary, mask, width, heads, layers = 8, 8, 128, 4, 4
+	begin := time.Now()
 	e := open(b)
 	batch, seq := 32, 256
 	if e.Kind() == engine.Go {
-		batch = 4
+		batch = goBatch(b, 4)
 	}
 	fields := []domain.Field{{Name: "ids", DType: domain.I32, Dims: []int{seq}}, {Name: "target", DType: domain.I32, Dims: []int{seq}}, {Name: "weight", DType: domain.F32, Dims: []int{seq}}}
 	s, err := train.New(e, train.Config{Name: "masked LM", Batch: batch, Optim: optim.Defaults(optim.Adam), Ring: 2, Fields: fields},
@@ -116,7 +161,7 @@ func BenchmarkMaskedLMStep(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	steps(b, s, func(a []domain.Array) {
+	steps(b, begin, s, func(a []domain.Array) {
 		r := rng.New(2, rng.Mask)
 		for i := range a[0].I32 {
 			a[1].I32[i] = int32(r.IntN(vocabulary))
