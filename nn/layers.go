@@ -19,7 +19,7 @@ func (s *Scope) Conv2D(name string, x *graph.Node, out int, kernel [2]int, bias 
 	p := s.In("%s", name)
 	init := KaimingUniform(in * kernel[0] * kernel[1])
 	w := p.Param("weight", Weight, init, kernel[0], kernel[1], in, out)
-	return Conv2D(x, w, p.bias(bias, init, out), opt)
+	return p.remember(w, p.bias(bias, init, out), func(w, b *graph.Node) *graph.Node { return Conv2D(x, w, b, opt) })
 }
 
 // Conv1D declares "weight" `[kernel, in/groups, out]` and "bias" `[out]` and convolves x `[batch, length, in]`.
@@ -27,7 +27,8 @@ func (s *Scope) Conv1D(name string, x *graph.Node, out, kernel int, bias bool, o
 	in := x.Shape().Dim(-1) / max(opt.Groups, 1)
 	p := s.In("%s", name)
 	init := KaimingUniform(in * kernel)
-	return Conv1D(x, p.Param("weight", Weight, init, kernel, in, out), p.bias(bias, init, out), opt)
+	w := p.Param("weight", Weight, init, kernel, in, out)
+	return p.remember(w, p.bias(bias, init, out), func(w, b *graph.Node) *graph.Node { return Conv1D(x, w, b, opt) })
 }
 
 // CausalConv1D is Conv1D in the form of the function CausalConv1D.
@@ -48,7 +49,8 @@ func (s *Scope) bias(use bool, init Init, out int) *graph.Node {
 func (s *Scope) Linear(name string, x *graph.Node, out int, bias bool) *graph.Node {
 	in := x.Shape().Dim(-1)
 	p := s.In("%s", name)
-	return Linear(x, p.Param("weight", Weight, KaimingUniform(in), in, out), p.bias(bias, KaimingUniform(in), out))
+	w := p.Param("weight", Weight, KaimingUniform(in), in, out)
+	return p.remember(w, p.bias(bias, KaimingUniform(in), out), func(w, b *graph.Node) *graph.Node { return Linear(x, w, b) })
 }
 
 // BatchNorm declares gain "weight", "bias" and the statistics "running_mean" and "running_var" `[c]` under name
@@ -68,7 +70,10 @@ func (s *Scope) batchNorm(name string, x, residual *graph.Node, relu bool) *grap
 	gain, bias := p.Param("weight", Bias, Ones, c), p.Param("bias", Bias, Zeros, c)
 	mean, variance := p.Statistic("running_mean", Zeros, c), p.Statistic("running_var", Ones, c)
 	if !s.Train() {
-		y := BatchNormInference(x, gain, bias, mean, variance, NormEps)
+		y := s.foldNorm(x, gain, bias, mean, variance, NormEps)
+		if y == nil {
+			y = BatchNormInference(x, gain, bias, mean, variance, NormEps)
+		}
 		if residual != nil {
 			y = graph.Add(y, residual)
 		}

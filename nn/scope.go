@@ -100,12 +100,15 @@ type Net struct {
 	decls   []Decl
 	nodes   map[string]*graph.Node
 	updates map[string]*graph.Node
+
+	made     map[*graph.Node]made // inference: outputs that a norm layer can be folded into
+	unfolded bool
 }
 
 // NewNet starts a net on a graph. train selects batch statistics and dropout; source gives
 // the node of each declared parameter (nil: a graph parameter of its name).
 func NewNet(g *graph.Graph, train bool, source func(d Decl) *graph.Node) *Net {
-	n := &Net{g: g, train: train, source: source, nodes: map[string]*graph.Node{}, updates: map[string]*graph.Node{}}
+	n := &Net{g: g, train: train, source: source, nodes: map[string]*graph.Node{}, updates: map[string]*graph.Node{}, made: map[*graph.Node]made{}}
 	if n.source == nil {
 		n.source = func(d Decl) *graph.Node {
 			return graph.Parameter(g, d.Name, shapes.Make(dtypes.Float32, d.Dims...))

@@ -28,14 +28,20 @@ type Embedder struct {
 // embedRows is the batch of the inference graph.
 const embedRows = 250
 
-// NewEmbedder compiles the recipe's encoder in inference mode, in float32 whatever the engine trains in.
+// NewEmbedder compiles the recipe's encoder in inference mode, in float32 whatever the engine trains in. Batch norm
+// is folded into the convolution or linear map before it.
 func NewEmbedder(e *engine.Engine, s domain.Samples) (*Embedder, error) {
+	return NewEmbedderMode(e, e.Mode().FP32(), s)
+}
+
+// NewEmbedderMode is NewEmbedder in a mode of its own, for instance e.Mode() for the engine's precision.
+func NewEmbedderMode(e *engine.Engine, mode engine.Mode, s domain.Samples) (*Embedder, error) {
 	enc, err := s.Encoder()
 	if err != nil {
 		return nil, err
 	}
 	input := s.Input()
-	f, err := NewForwardMode(e, "embed", e.Mode().FP32(), []domain.Field{input}, embedRows, func(sc *nn.Scope, in map[string]*graph.Node) []*graph.Node {
+	f, err := NewForwardMode(e, "embed", mode, []domain.Field{input}, embedRows, func(sc *nn.Scope, in map[string]*graph.Node) []*graph.Node {
 		return []*graph.Node{enc.Encode(sc.In(EncoderScope), in[input.Name]).Pooled}
 	})
 	if err != nil {
