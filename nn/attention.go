@@ -14,7 +14,7 @@ import (
 // AttentionOptions say which keys a query sees.
 type AttentionOptions struct {
 	Causal  bool        // query t sees keys 0..t only
-	KeyMask *graph.Node // `[batch, keys]`, not 0 where the key may be seen; nil: all. A query that sees none averages over all keys
+	KeyMask *graph.Node // `[batch, keys]`, not 0 where the key may be seen; nil: all. A query that sees none gets 0, and passes no gradient on
 	Rotary  float64     // base of rotary positions (Su et al. 2021), usually 10000; 0: none
 }
 
@@ -47,6 +47,9 @@ func ScaledDotProduct(q, k, v *graph.Node, opt AttentionOptions) *graph.Node {
 				score = graph.Reshape(graph.Add(graph.Reshape(score, b, h, s, keys), mask), b*h, s, keys)
 			}
 			p = softmax(score)
+			if opt.KeyMask != nil {
+				p = dropUnseen(p, score)
+			}
 			return bmm(p, 2, v, 1)
 		},
 		func(_, dy *graph.Node) []*graph.Node {
@@ -54,6 +57,14 @@ func ScaledDotProduct(q, k, v *graph.Node, opt AttentionOptions) *graph.Node {
 			return []*graph.Node{bmm(ds, 2, k, 1), bmm(ds, 1, q, 1), bmm(p, 1, dy, 1)}
 		})
 	return graph.Reshape(y, b, h, s, d)
+}
+
+// dropUnseen is p but for rows whose scores are all hidden, which become 0. Such a row of the softmax is an average over keys
+// that must not be seen, and constant, since the scores drown in what hides them; softmaxAdjoint does not know that.
+func dropUnseen(p, score *graph.Node) *graph.Node {
+	top := keepLast(graph.ReduceMax, score)
+	seen := graph.GreaterThan(top, graph.Scalar(p.Graph(), p.DType(), hidden/2))
+	return graph.Mul(p, graph.ConvertDType(seen, p.DType()))
 }
 
 // bias is what is added to the scores [batch, heads, queries, keys], or nil.

@@ -83,6 +83,9 @@ func (o PoolOptions) spread(x *graph.Node, oh, ow int, v func(t int) *graph.Node
 		for j := range o.Kernel[1] {
 			d := dilate(v(i*o.Kernel[1]+j), o.Stride)
 			start := [2]int{i - o.Pad[0][0], j - o.Pad[1][0]}
+			if start[0] <= -d.Shape().Dim(1) || start[1] <= -d.Shape().Dim(2) || start[0] >= size[0] || start[1] >= size[1] {
+				continue // the cell sees padding only
+			}
 			var p [2][2]int
 			for a := range 2 {
 				p[a] = [2]int{start[a], size[a] - d.Shape().Dim(a+1) - start[a]}

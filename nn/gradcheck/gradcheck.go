@@ -213,11 +213,11 @@ func (pr *program) add(g *graph.Graph, i int, c Case, out int) []*graph.Node {
 		w[k] = float32(r.NormFloat64())
 		rc.weight = append(rc.weight, float64(w[k]))
 	}
-	weight := graph.Parameter(g, fmt.Sprintf("w%d", i), y.Shape())
-	pr.feed = append(pr.feed, w)
 	pr.run = append(pr.run, rc)
 	outs := []*graph.Node{y}
-	if len(wrt) > 0 {
+	if len(wrt) > 0 { // else nothing would read the weight, which the go back end does not bear behind its last node
+		weight := graph.Parameter(g, fmt.Sprintf("w%d", i), y.Shape())
+		pr.feed = append(pr.feed, w)
 		outs = append(outs, graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weight)), wrt...)...)
 	}
 	return outs

@@ -37,6 +37,9 @@ func refAttention(q, k, v []float64, b, h, nq, nk, d int, causal bool, mask []fl
 					score[j] += q[(n*nq+i)*d+a] * k[(n*nk+j)*d+a] / math.Sqrt(float64(d))
 				}
 			}
+			if highest(score) == -1e9 { // sees no key
+				continue
+			}
 			for j, p := range refSoftmax(score) {
 				for a := range d {
 					y[(n*nq+i)*d+a] += p * v[(n*nk+j)*d+a]
