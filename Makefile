@@ -60,12 +60,18 @@ results: setup ## measure anew and write results/*.csv
 	scripts/results.sh recipes/fashion-tuned.yaml results/fashion-tuned.csv
 
 .PHONY: peers
-peers: build ## steps and views beside PyTorch (PEERS_PYTHON, PEERS_DIR) into results/peers.csv
+peers: setup ## ours beside PyTorch (PEERS_PYTHON, PEERS_DIR, PEERS_ROUNDS, PEERS_ONLY) into results/peers.csv
 	scripts/peers.sh results/peers.csv
 
+# One process a package, one after another. Short by default: COUNT=6 BENCHTIME=1s for numbers to keep.
+BENCH ?= .
+BENCHTIME ?= 300ms
+COUNT ?= 1
+BENCH_PKGS = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u)
+
 .PHONY: bench
-bench: build ## Go benchmarks of the hot paths, six times each, for benchstat
-	GOEXPERIMENT=$(SIMD) go test -run '^$$' -bench . -benchmem -count=6 ./...
+bench: ## Go benchmarks of the hot paths, for benchstat (BENCH, BENCHTIME, COUNT)
+	GOEXPERIMENT=$(SIMD) GLIBC_TUNABLES=$${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1} go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -count=$(COUNT) -p 1 $(BENCH_PKGS)
 
 .PHONY: clean
 clean: ## remove what was built here; the cache and runs/ stay
