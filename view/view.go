@@ -52,6 +52,8 @@ type Config struct {
 	P      float64                   `json:"p"`      // probability of being applied
 	Params map[string]contract.Range `json:"params"` // by ParamSpec name; complete after resolving
 	Terms  contract.Terms            `json:"terms"`  // by range of the principal parameter
+	// Options are words that no range can hold ("keep": "weekday" of a time shift, "within": a column of swap_within).
+	Options map[string]string `json:"options,omitempty"`
 }
 
 // Transform changes a sample of type S.
