@@ -25,8 +25,12 @@ type Embedder struct {
 	dim     int
 }
 
-// embedRows is the batch of the inference graph.
-const embedRows = 250
+// embedRows is the batch of the inference graph: up to 256 samples, fewer of large ones, so that the memory of
+// activations does not grow with the picture.
+func embedRows(input domain.Field) int {
+	const rows, elements = 256, 256 * 32 * 32 * 3
+	return max(8, min(rows, elements/max(input.Size(), 1)))
+}
 
 // NewEmbedder compiles the recipe's encoder in inference mode, in float32 whatever the engine trains in. Batch norm
 // is folded into the convolution or linear map before it.
@@ -41,7 +45,7 @@ func NewEmbedderMode(e *engine.Engine, mode engine.Mode, s domain.Samples) (*Emb
 		return nil, err
 	}
 	input := s.Input()
-	f, err := NewForwardMode(e, "embed", mode, []domain.Field{input}, embedRows, func(sc *nn.Scope, in map[string]*graph.Node) []*graph.Node {
+	f, err := NewForwardMode(e, "embed", mode, []domain.Field{input}, embedRows(input), func(sc *nn.Scope, in map[string]*graph.Node) []*graph.Node {
 		return []*graph.Node{enc.Encode(sc.In(EncoderScope), in[input.Name]).Pooled}
 	})
 	if err != nil {
@@ -82,7 +86,7 @@ func (m *Embedder) Part(p domain.Part, rows []int) ([]float32, error) {
 }
 
 // Each embeds n samples that fill writes; take receives each sample's features, in order, in a
-// slice that is overwritten later. Memory does not grow with n.
+// slice that is overwritten later. Memory does not grow with n. fill runs beside take; see [Forward.All].
 func (m *Embedder) Each(n int, fill func(dst *domain.Array, row, i int) error, take func(i int, f []float32) error) error {
 	return m.forward.All(n, func(dst []domain.Array, row, i int) error { return fill(&dst[0], row, i) },
 		func(i int, out [][]float32) error { return take(i, out[0]) })

@@ -27,7 +27,7 @@ type Forward struct {
 	names  []string
 	bound  map[string]compute.Buffer
 	owned  []compute.Buffer
-	slot   *Slot
+	slots  [2]*Slot // the second one is made when it is needed: while a batch is computed the next one is filled
 	in     []compute.Buffer
 	out    [][]float32
 	widths []int
@@ -64,7 +64,7 @@ func NewForwardMode(e *engine.Engine, name string, mode engine.Mode, fields []do
 	}
 	f.names = f.p.Names()
 	f.in = make([]compute.Buffer, len(f.names))
-	if f.slot, err = newSlot(e, fields, rows); err != nil {
+	if f.slots[0], err = newSlot(e, fields, rows); err != nil {
 		f.p.Finalize()
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (f *Forward) Rows() int { return f.rows }
 func (f *Forward) Widths() []int { return f.widths }
 
 // Slot is the host memory of the batch.
-func (f *Forward) Slot() *Slot { return f.slot }
+func (f *Forward) Slot() *Slot { return f.slots[0] }
 
 // BindStep makes the forward graph read the current weights of a step; the parameter "X" here is
 // "X" there. It must be called again after the step has run.
@@ -126,13 +126,15 @@ func (f *Forward) Bind(weights map[string]Value) error {
 
 // Run computes the batch in Slot. The slices returned, one an output as [rows, width], are
 // overwritten by the next Run.
-func (f *Forward) Run() ([][]float32, error) {
-	if err := f.slot.upload(f.e, f.fields, f.rows); err != nil {
+func (f *Forward) Run() ([][]float32, error) { return f.run(f.slots[0]) }
+
+func (f *Forward) run(slot *Slot) ([][]float32, error) {
+	if err := slot.upload(f.e, f.fields, f.rows); err != nil {
 		return nil, err
 	}
 	for i, name := range f.names {
 		if rest, ok := strings.CutPrefix(name, "batch/"); ok {
-			f.in[i] = f.slot.bufs[slices.IndexFunc(f.fields, func(fl domain.Field) bool { return fl.Name == rest })]
+			f.in[i] = slot.bufs[slices.IndexFunc(f.fields, func(fl domain.Field) bool { return fl.Name == rest })]
 			continue
 		}
 		if f.in[i] = f.bound[name]; f.in[i] == nil {
@@ -153,21 +155,34 @@ func (f *Forward) Run() ([][]float32, error) {
 }
 
 // All runs n samples through the graph: fill writes sample i to a row of the slot's arrays,
-// take receives the outputs of sample i (slices that are overwritten later). The last
+// take receives the outputs of sample i (slices that are overwritten later). fill is called in the order of the
+// samples by one goroutine, which prepares a batch while the device computes the one before: it runs beside take. The last
 // batch is padded with its first sample, whose extra results are dropped.
 func (f *Forward) All(n int, fill func(dst []domain.Array, row, i int) error, take func(i int, out [][]float32) error) error {
-	res := make([][]float32, len(f.widths))
-	for base := 0; base < n; base += f.rows {
+	if f.slots[1] == nil && n > f.rows {
+		s, err := newSlot(f.e, f.fields, f.rows)
+		if err != nil {
+			return err
+		}
+		f.slots[1] = s
+	}
+	prepare := func(s *Slot, base int) error {
 		for row := range f.rows {
-			i := base + row
-			if i >= n {
-				i = base
+			if base+row >= n {
+				for k, fl := range f.fields {
+					domain.CopyRow(fl, &s.Arrays[k], row, &s.Arrays[k], 0)
+				}
+				continue
 			}
-			if err := fill(f.slot.Arrays, row, i); err != nil {
+			if err := fill(s.Arrays, row, base+row); err != nil {
 				return err
 			}
 		}
-		out, err := f.Run()
+		return nil
+	}
+	res := make([][]float32, len(f.widths))
+	finish := func(s *Slot, base int) error {
+		out, err := f.run(s)
 		if err != nil {
 			return err
 		}
@@ -179,6 +194,30 @@ func (f *Forward) All(n int, fill func(dst []domain.Array, row, i int) error, ta
 				return err
 			}
 		}
+		return nil
+	}
+	// next is the batch that is being filled: one at a time, in the slot that the device does not read.
+	next := make(chan error, 1)
+	start := func(base int) {
+		go func() { next <- prepare(f.slots[base/f.rows%2], base) }()
+	}
+	if n > 0 {
+		start(0)
+	}
+	for base := 0; base < n; base += f.rows {
+		if err := <-next; err != nil {
+			return err
+		}
+		more := base+f.rows < n
+		if more {
+			start(base + f.rows)
+		}
+		if err := finish(f.slots[base/f.rows%2], base); err != nil {
+			if more {
+				<-next // fill must not run on after the return
+			}
+			return err
+		}
 	}
 	return nil
 }
@@ -186,6 +225,10 @@ func (f *Forward) All(n int, fill func(dst []domain.Array, row, i int) error, ta
 // Close frees the device memory that the graph owns.
 func (f *Forward) Close() {
 	engine.FreeAll(f.owned)
-	engine.FreeAll(f.slot.bufs)
+	for _, s := range f.slots {
+		if s != nil {
+			engine.FreeAll(s.bufs)
+		}
+	}
 	f.p.Finalize()
 }
