@@ -79,6 +79,7 @@ func BenchmarkEmbed(b *testing.B) {
 		run()
 	}
 	b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "images/s")
+	reportPeak(b)
 }
 
 // pictures writes n pictures of smooth shapes and some noise, as photographs are, to dir.
@@ -202,6 +203,7 @@ func BenchmarkEmbedFolder(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(c.n*b.N)/b.Elapsed().Seconds(), "images/s")
+			reportPeak(b)
 		})
 	}
 }

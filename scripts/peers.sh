@@ -69,8 +69,7 @@ peer() {
 name, huge = sys.argv[1:]
 for line in sys.stdin:
     r = json.loads(line)
-    impl = r["impl"] if r["impl"].startswith("torch") else "torch-" + r["impl"]
-    print(name, "peer", impl + ("+hugetlb" if huge == "1" else ""), r["unit"], r["median"], r.get("peak_rss_mib", ""), sep=",")' "$name" "$huge" <"$tmp/out" | keep || failed "$name $(basename "$program") $*: no result"
+    print(name, "peer", r["impl"] + ("+hugetlb" if huge == "1" else ""), r["unit"], r["median"], r.get("peak_rss_mib", ""), sep=",")' "$name" "$huge" <"$tmp/out" | keep || failed "$name $(basename "$program") $*: no result"
 }
 
 # both NAME PROGRAM ARGS...: without and with huge pages; the faster one counts.
@@ -106,9 +105,9 @@ views() {
 	local size
 	for size in 28 32 64 96; do
 		ours "views$size" selfsame "TwoViews/float/$size\$" 1s images/s
-		peer "views$size" 0 augment.py --impl torchvision --size "$size" --workers 2 --count 2048
+		peer "views$size" 0 augment.py --impl torchvision --size "$size" --workers 2 --count 2048 --rounds 2
 		ours "views$size" selfsame-bytes "TwoViews/bytes/$size\$" 1s images/s
-		peer "views$size" 0 augment.py --impl lightly --size "$size" --workers 2 --count 2048
+		peer "views$size" 0 augment.py --impl lightly --size "$size" --workers 2 --count 2048 --rounds 2
 	done
 }
 

@@ -21,7 +21,7 @@ COMPARISONS = [
     ("simclr_step", "selfsame-xla-bf16", BF16, 0.55, 1.0),
     ("masked_lm_step", "selfsame-xla-fp32", LM, 0.85, 1.2),
     ("masked_lm_step", "selfsame-xla-bf16", r"torch-own-bf16(\+hugetlb)?", None, None),
-    *[(f"views{n}", "selfsame", f"torch-{p}", 10, 30) for n in (28, 32, 64, 96) for p in ("torchvision", "lightly")],
+    *[(f"views{n}", "selfsame", p, 10, 30) for n in (28, 32, 64, 96) for p in ("torchvision", "lightly")],
     ("pretrain_fashion", "selfsame-xla-bf16", r"torch-fashion-workers\d(\+hugetlb)?", 1.3, 2.0),
     ("pretrain_fashion", "selfsame-xla-bf16", r"torch-fashion-workers\d-bf16(\+hugetlb)?", None, None),
     ("pretrain_fashion", "selfsame-xla-fp32", r"torch-fashion-workers\d(\+hugetlb)?", None, None),
