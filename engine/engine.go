@@ -127,7 +127,7 @@ func openGo(cfg Config) (*Engine, error) {
 	if cfg.Precision == BF16 {
 		return nil, fmt.Errorf("engine: the go engine computes in fp32 only, bf16 was asked for")
 	}
-	return &Engine{kind: Go, backend: b, mode: Mode{Engine: Go}, threads: threads}, nil
+	return &Engine{kind: Go, backend: &goBackend{Backend: b, threads: threads}, mode: Mode{Engine: Go}, threads: threads}, nil
 }
 
 // Kind is "go" or "xla".

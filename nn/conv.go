@@ -5,7 +5,6 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 
 	"github.com/selfsame-ml/selfsame/engine"
@@ -139,12 +138,6 @@ func rows(x *graph.Node) *graph.Node {
 
 // sumRows sums x [..., c] over all axes but the last.
 func sumRows(x *graph.Node) *graph.Node {
-	if mode := engine.ModeOf(x.Graph()); mode.Engine == engine.Go && x.Rank() > 1 && x.DType() == dtypes.Float32 {
-		// The go engine reduces element by element; a product with ones runs on its SIMD kernels.
-		r := rows(x)
-		ones := graph.Ones(x.Graph(), shapes.Make(x.DType(), 1, r.Shape().Dim(0)))
-		return graph.Reshape(dot(mode, ones, []int{1}, nil, r, []int{0}, nil), -1)
-	}
 	axes := make([]int, x.Rank()-1)
 	for i := range axes {
 		axes[i] = i
@@ -155,17 +148,31 @@ func sumRows(x *graph.Node) *graph.Node {
 	return graph.ReduceSum(x, axes...)
 }
 
+// divisor is the largest divisor of n up to limit.
+func divisor(n, limit int) int {
+	for d := min(n, limit); d > 1; d-- {
+		if n%d == 0 {
+			return d
+		}
+	}
+	return 1
+}
+
 // dot is DotGeneral; in bf16 mode the operands are rounded to bfloat16 and the products
 // accumulated in float32.
 func dot(mode engine.Mode, a *graph.Node, aContract, aBatch []int, b *graph.Node, bContract, bBatch []int) *graph.Node {
 	if mode.BF16 && a.DType() == dtypes.Float32 {
 		a, b = half(a), half(b)
 	}
-	builder := graph.Dot(a, b)
-	if a.DType() == dtypes.BFloat16 {
-		builder = builder.WithAccumulatorDType(dtypes.Float32).WithOutputDType(dtypes.Float32)
+	if a.DType() != dtypes.BFloat16 {
+		return graph.Dot(a, b).General(aContract, aBatch, bContract, bBatch)
 	}
-	return builder.General(aContract, aBatch, bContract, bBatch)
+	if mode.CUDA {
+		return graph.Dot(a, b).WithAccumulatorDType(dtypes.Float32).WithOutputDType(dtypes.Float32).General(aContract, aBatch, bContract, bBatch)
+	}
+	// A product of bfloat16 with a float32 result would be computed in float32 by XLA on a CPU; oneDNN accumulates in float32
+	// and rounds once.
+	return full(graph.Dot(a, b).General(aContract, aBatch, bContract, bBatch))
 }
 
 func half(x *graph.Node) *graph.Node { return graph.ConvertDType(x, dtypes.BFloat16) }
@@ -214,11 +221,7 @@ func tap(x *graph.Node, i, j, oh, ow int, s, d [2]int) *graph.Node {
 		graph.AxisRange(r, r+(oh-1)*s[0]+1).Stride(s[0]), graph.AxisRange(c, c+(ow-1)*s[1]+1).Stride(s[1]))
 }
 
-var nhwc = graph.ConvolveAxesConfig{
-	InputBatch: 0, InputSpatial: []int{1, 2}, InputChannels: 3,
-	KernelSpatial: []int{0, 1}, KernelInputChannels: 2, KernelOutputChannels: 3,
-	OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
-}
+var nhwc = engine.ConvAxes
 
 func (k conv) depthwise() bool { return k.cg == 1 && k.groups == k.c && k.o == k.c && k.c > 1 }
 
@@ -231,7 +234,8 @@ func correlate(mode engine.Mode, x, w *graph.Node, s, d [2]int, p [2][2]int, oh,
 	wd := w.Shape().Dimensions
 	kh, kw, cg, o := wd[0], wd[1], wd[2], wd[3]
 	n := x.Shape().Dim(0)
-	if kh == 1 && kw == 1 && groups == 1 { // a matrix product
+	direct := direct(mode, d, groups)
+	if kh == 1 && kw == 1 && groups == 1 && !(direct && s != Square(1)) { // a matrix product
 		x = tap(padCrop(x, p), 0, 0, oh, ow, s, d)
 		y := dot(mode, rows(x), []int{1}, nil, graph.Reshape(w, cg, o), []int{0}, nil)
 		return graph.Reshape(y, n, oh, ow, o)
@@ -247,7 +251,7 @@ func correlate(mode engine.Mode, x, w *graph.Node, s, d [2]int, p [2][2]int, oh,
 		}
 		return y
 	}
-	if mode.Engine == engine.XLA {
+	if mode.Engine == engine.XLA || direct {
 		var crop [2][2]int
 		for i := range p {
 			for j := range p[i] {
@@ -272,6 +276,11 @@ func correlate(mode engine.Mode, x, w *graph.Node, s, d [2]int, p [2][2]int, oh,
 	a := graph.Reshape(cols, n*oh*ow, kh*kw, groups, cg)
 	y := dot(mode, a, []int{1, 3}, []int{2}, graph.Reshape(w, kh*kw, cg, groups, o/groups), []int{0, 1}, []int{2})
 	return graph.Reshape(graph.TransposeAllAxes(y, 1, 0, 2), n, oh, ow, o)
+}
+
+// direct reports the convolutions for which the go engine has kernels of its own.
+func direct(mode engine.Mode, d [2]int, groups int) bool {
+	return mode.Engine == engine.Go && d == Square(1) && groups == 1
 }
 
 func plus(a, b *graph.Node) *graph.Node {
@@ -302,20 +311,25 @@ func (k conv) dx(v, w *graph.Node) *graph.Node {
 		y := dot(k.mode, rows(v), []int{1}, nil, graph.Reshape(w, k.cg, k.o), []int{1}, nil)
 		return graph.Reshape(y, k.n, k.h, k.w, k.c)
 	}
-	v = dilate(v, k.s)
 	size := [2]int{k.h, k.w}
 	kernel := [2]int{k.kh, k.kw}
-	var p [2][2]int
-	for i := range 2 {
-		reach := (kernel[i] - 1) * k.d[i]
-		p[i] = [2]int{reach - k.p[i][0], size[i] + k.p[i][0] - v.Shape().Dim(i+1)}
-	}
 	w = graph.Reverse(w, 0, 1)
 	og := k.o / k.groups
 	w = graph.Reshape(w, k.kh, k.kw, k.cg, k.groups, og)
 	w = graph.TransposeAllAxes(w, 0, 1, 4, 3, 2)
 	w = graph.Reshape(w, k.kh, k.kw, og, k.c)
-	return correlate(k.mode, v, w, Square(1), k.d, p, k.h, k.w, k.groups)
+	pads := func(v *graph.Node, s [2]int) (p [2][2]int) {
+		for i := range 2 {
+			reach := (kernel[i] - 1) * k.d[i]
+			p[i] = [2]int{reach - k.p[i][0], size[i] + k.p[i][0] - (v.Shape().Dim(i+1)-1)*s[i] - 1}
+		}
+		return p
+	}
+	if p := pads(v, k.s); direct(k.mode, k.d, k.groups) && min(p[0][0], p[0][1], p[1][0], p[1][1]) >= 0 {
+		return graph.ConvGeneral(v, w, nhwc, []int{1, 1}, p[:], k.s[:], nil, 1, 1)
+	}
+	v = dilate(v, k.s)
+	return correlate(k.mode, v, w, Square(1), k.d, pads(v, Square(1)), k.h, k.w, k.groups)
 }
 
 // dw is the adjoint of the kernel.
@@ -337,10 +351,10 @@ func (k conv) dw(x, v *graph.Node) *graph.Node {
 		b := graph.Reshape(v, k.n*k.oh*k.ow, k.groups, og)
 		y := dot(k.mode, a, []int{0}, []int{2}, b, []int{0}, []int{1}) // [groups, kh*kw, cg, og]
 		return graph.Reshape(graph.TransposeAllAxes(y, 1, 2, 0, 3), k.kh, k.kw, k.cg, k.o)
-	case k.kh == 1 && k.kw == 1:
+	case k.kh == 1 && k.kw == 1 && (k.s == Square(1) || !direct(k.mode, k.d, k.groups)):
 		x = tap(padCrop(x, k.p), 0, 0, k.oh, k.ow, k.s, k.d)
 		return graph.Reshape(dot(k.mode, rows(x), []int{0}, nil, rows(v), []int{0}, nil), 1, 1, k.c, k.o)
-	case k.mode.Engine == engine.XLA && (!k.mode.BF16 || k.mode.CUDA):
+	case k.mode.Engine == engine.XLA && (!k.mode.BF16 || k.mode.CUDA), direct(k.mode, k.d, k.groups):
 		return k.dwConv(x, v)
 	case k.mode.Engine == engine.XLA && k.s == [2]int{1, 1}:
 		return k.dwShift(x, v)
@@ -361,11 +375,7 @@ func (k conv) dw(x, v *graph.Node) *graph.Node {
 
 // dwConv is the adjoint of the kernel as a convolution over the batch: the fastest fp32 form on XLA.
 func (k conv) dwConv(x, v *graph.Node) *graph.Node {
-	axes := graph.ConvolveAxesConfig{
-		InputBatch: 3, InputSpatial: []int{1, 2}, InputChannels: 0,
-		KernelSpatial: []int{1, 2}, KernelInputChannels: 0, KernelOutputChannels: 3,
-		OutputBatch: 2, OutputSpatial: []int{0, 1}, OutputChannels: 3,
-	}
+	axes := engine.KernelAxes
 	size, out, kernel := [2]int{k.h, k.w}, [2]int{k.oh, k.ow}, [2]int{k.kh, k.kw}
 	var p, crop [2][2]int
 	for i := range 2 {

@@ -57,8 +57,8 @@ func (g plane) correlate(threads int, dst, x, packed []float32) {
 	panels := (g.o + nr - 1) / nr
 	size := g.h * g.w * g.c
 	Parallel(threads, g.n, func(i int) {
-		s := scratch(g.reach() + 8*nr)
-		defer release(s)
+		s := Scratch(g.reach() + 8*nr)
+		defer Release(s)
 		buf, pad := (*s)[:8*nr], (*s)[8*nr:]
 		in, pw := g.padded(pad, x[i*size:(i+1)*size])
 		t := &tile{rs: 4 * g.s[1] * g.c, cs: 4, k0: g.kw * g.c, k1: g.kh, aJump: 4 * (pw - g.kw) * g.c, ldb: 4 * nr}
@@ -85,8 +85,8 @@ func (c Conv) Forward(threads int, y, x, w []float32) {
 		image: c.OH * c.OW * c.O, row: c.OW * c.O, col: c.O}
 	k, nr := c.KH*c.KW*c.C, micro.nr
 	panels := (c.O + nr - 1) / nr
-	packed := scratch(panels * k * nr)
-	defer release(packed)
+	packed := Scratch(panels * k * nr)
+	defer Release(packed)
 	Parallel(threads, panels, func(p int) { pack((*packed)[p*k*nr:(p+1)*k*nr], w, p*nr, k, c.O, c.O, 1, nr) })
 	g.correlate(threads, y, x, *packed)
 }
@@ -117,7 +117,7 @@ func (c Conv) Input(threads int, dx, v, w []float32) {
 				image: c.H * c.W * c.C, row: c.S[0] * c.W * c.C, col: c.S[1] * c.C, base: (a*c.W + b) * c.C}
 			k, nr := qi*qj*c.O, micro.nr
 			panels := (c.C + nr - 1) / nr
-			packed := scratch(panels * k * nr)
+			packed := Scratch(panels * k * nr)
 			Parallel(threads, panels, func(p int) {
 				for q := range qi * qj {
 					i, j := i0+c.S[0]*(qi-1-q/qj), j0+c.S[1]*(qj-1-q%qj)
@@ -126,7 +126,7 @@ func (c Conv) Input(threads int, dx, v, w []float32) {
 				}
 			})
 			g.correlate(threads, dx, v, *packed)
-			release(packed)
+			Release(packed)
 		}
 	}
 }
@@ -159,8 +159,8 @@ func (c Conv) Kernel(threads int, dw, x, v []float32) {
 	if parts < 8 {
 		split = c.KH
 	}
-	sums := scratch(parts * size)
-	defer release(sums)
+	sums := Scratch(parts * size)
+	defer Release(sums)
 	clear(*sums)
 	g := plane{n: c.N, h: c.H, w: c.W, c: c.C, kh: c.KH, kw: c.KW, o: c.O, oh: c.OH, ow: c.OW, s: c.S, p: c.P}
 	run := max(256/c.OW, 1) // rows of v at a time
@@ -171,8 +171,8 @@ func (c Conv) Kernel(threads int, dw, x, v []float32) {
 		if c.O != ld {
 			vPack = c.OH * c.OW * ld
 		}
-		s := scratch(g.reach() + vPack)
-		defer release(s)
+		s := Scratch(g.reach() + vPack)
+		defer Release(s)
 		pad, vp := (*s)[:g.reach()], (*s)[g.reach():]
 		t := &tile{rs: 4, cs: 4 * c.S[1] * c.C, k0: c.OW, add: 1}
 		for n := part * c.N / parts; n < (part+1)*c.N/parts; n++ {

@@ -36,8 +36,8 @@ func MatMul(threads int, dst, a, b []float32, s Matrices) {
 func matmul(threads int, dst, a, b []float32, s Matrices) {
 	nr := micro.nr
 	panels := (s.N + nr - 1) / nr
-	packed := scratch(panels * min(depth, s.K) * nr)
-	defer release(packed)
+	packed := Scratch(panels * min(depth, s.K) * nr)
+	defer Release(packed)
 	bp := *packed
 	rowTasks := (s.M + chunk - 1) / chunk
 	groups := 1 // of panels: more tasks where there are few rows
@@ -50,8 +50,8 @@ func matmul(threads int, dst, a, b []float32, s Matrices) {
 			pack(bp[p*k*nr:(p+1)*k*nr], b[from*s.BRow:], p*nr, k, s.N, s.BRow, s.BCol, nr)
 		})
 		Parallel(threads, rowTasks*groups, func(task int) {
-			buf := scratch(8 * nr)
-			defer release(buf)
+			buf := Scratch(8 * nr)
+			defer Release(buf)
 			r := task / groups * chunk
 			g := task % groups
 			t := &tile{

@@ -34,8 +34,8 @@ func Parallel(threads, tasks int, f func(task int)) {
 
 var scratches = sync.Pool{New: func() any { return new([]float32) }}
 
-// scratch lends n floats of any content; give them back by release.
-func scratch(n int) *[]float32 {
+// Scratch lends n floats of any content; give them back by Release.
+func Scratch(n int) *[]float32 {
 	s := scratches.Get().(*[]float32)
 	if cap(*s) < n {
 		*s = make([]float32, n)
@@ -44,4 +44,5 @@ func scratch(n int) *[]float32 {
 	return s
 }
 
-func release(s *[]float32) { scratches.Put(s) }
+// Release takes back what Scratch lent.
+func Release(s *[]float32) { scratches.Put(s) }

@@ -207,3 +207,51 @@ func Sum(a []float32) float32 {
 	}
 	return t
 }
+
+// Greatest is the greatest element of a, NaN where one is NaN, -Inf where a is empty.
+func Greatest(a []float32) float32 {
+	m := float32(math.Inf(-1))
+	if len(a) >= 16 {
+		var t [8]float32
+		copy(t[:], a[:8])
+		i := 8
+		for ; i+8 <= len(a); i += 8 {
+			Max(t[:], t[:], a[i:i+8])
+		}
+		for _, x := range t {
+			m = max(m, x)
+		}
+		a = a[i:]
+	}
+	for _, x := range a {
+		m = max(m, x)
+	}
+	return m
+}
+
+// Reduce sums (or takes the maximum of) src `[outer, run, inner]` over its middle axis: dst `[outer, inner]`.
+func Reduce(threads int, dst, src []float32, outer, run, inner int, greatest bool) {
+	per := max((1<<14)/max(run*inner, 1), 1)
+	Parallel(threads, (outer+per-1)/per, func(task int) {
+		for o := task * per; o < min((task+1)*per, outer); o++ {
+			in := src[o*run*inner : (o+1)*run*inner]
+			to := dst[o*inner : (o+1)*inner]
+			switch {
+			case inner == 1 && greatest:
+				to[0] = Greatest(in)
+			case inner == 1:
+				to[0] = Sum(in)
+			case greatest:
+				for i := range to {
+					to[i] = float32(math.Inf(-1))
+				}
+				for k := range run {
+					Max(to, to, in[k*inner:(k+1)*inner])
+				}
+			default:
+				clear(to)
+				SumColumns(to, in, run)
+			}
+		}
+	})
+}
