@@ -63,6 +63,7 @@ type Engine struct {
 	plugin  string
 	mode    Mode
 	flags   string
+	ownFlag bool   // the flags for the CPU are the user's
 	asked   string // precision of the configuration
 	why     string // why auto did not take xla
 	threads int
@@ -142,8 +143,8 @@ func (e *Engine) Flags() string { return e.flags }
 // Why says why "auto" took the go engine; "" where xla runs or go was asked for.
 func (e *Engine) Why() string { return e.why }
 
-// Device describes the device in use in the words of its back end.
-func (e *Engine) Device() string { return e.backend.DeviceDescription(0) }
+// Device describes device i in the words of its back end.
+func (e *Engine) Device(i int) string { return e.backend.DeviceDescription(compute.DeviceNum(i)) }
 
 // Mode is what layers branch on.
 func (e *Engine) Mode() Mode { return e.mode }

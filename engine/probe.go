@@ -79,7 +79,10 @@ func (e *Engine) Describe() Info {
 			}
 		}
 		i.describe(e.mode.CUDA, e.asked)
-		i.Precision, i.Flags = e.Precision(), e.flags
+		i.Precision, i.Flags, i.FlagsFrom = e.Precision(), e.flags, "selfsame"
+		if e.ownFlag {
+			i.FlagsFrom = "XLA_FLAGS"
+		}
 	}
 	return i
 }

@@ -20,6 +20,7 @@ var xlaOnce struct {
 	backend *xla.Backend
 	plugin  string
 	flags   string
+	own     bool // the flags are the user's
 	bf16    bool
 }
 
@@ -57,7 +58,7 @@ func openXLA(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("engine: xla: plugin %s is already loaded, %s cannot be loaded beside it", xlaOnce.plugin, plugin)
 	}
 	if xlaOnce.backend == nil {
-		flags, _ := chooseFlags(cuda, bf16)
+		flags, own := chooseFlags(cuda, bf16)
 		if err := os.Setenv("XLA_FLAGS", flags); err != nil {
 			return nil, fmt.Errorf("engine: xla: %w", err)
 		}
@@ -65,7 +66,7 @@ func openXLA(cfg Config) (*Engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: xla: %s: %s", ErrUnavailable, plugin, cause(err))
 		}
-		xlaOnce.backend, xlaOnce.plugin, xlaOnce.flags, xlaOnce.bf16 = b, plugin, flags, bf16
+		xlaOnce.backend, xlaOnce.plugin, xlaOnce.flags, xlaOnce.own, xlaOnce.bf16 = b, plugin, flags, own, bf16
 	}
 	if !cuda && bf16 && !xlaOnce.bf16 && cfg.Precision != BF16 { // auto follows what the process has
 		bf16 = false
@@ -78,5 +79,5 @@ func openXLA(cfg Config) (*Engine, error) {
 		threads = runtime.NumCPU()
 	}
 	mode := Mode{Engine: XLA, CUDA: cuda, BF16: bf16}
-	return &Engine{kind: XLA, plugin: plugin, flags: xlaOnce.flags, asked: cfg.Precision, mode: mode, threads: threads, backend: xlaOnce.backend}, nil
+	return &Engine{kind: XLA, plugin: plugin, flags: xlaOnce.flags, ownFlag: xlaOnce.own, asked: cfg.Precision, mode: mode, threads: threads, backend: xlaOnce.backend}, nil
 }

@@ -1,16 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
+	"os/exec"
 	"runtime"
+	"strings"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
-	"github.com/gomlx/gomlx/core/graph"
 	"github.com/spf13/cobra"
 
 	"github.com/selfsame-ml/selfsame/dataset"
@@ -22,65 +23,192 @@ import (
 const pluginAsset = "xla-cpu"
 
 func engineCommand(a *app) *cobra.Command {
+	list := engineList(a)
 	c := &cobra.Command{
 		Use:   "engine",
 		Short: "List, install and check the engines that compute",
 		Long: `engine shows what computes: "go" is inside the program and works everywhere; "xla"
 loads a PJRT plugin (CPU or CUDA) and is several times faster. A plugin is found
 through SELFSAME_PJRT_PLUGIN, an installed JAX for CUDA, or
-` + "`selfsame engine install`.",
-		Example: "  selfsame engine list\n  selfsame engine install\n  selfsame engine check",
+` + "`selfsame engine install`" + `. Without a subcommand it lists the engines.`,
+		Example: "  selfsame engine\n  selfsame engine install\n  selfsame engine check",
 		Args:    cobra.ArbitraryArgs,
-		RunE:    func(cmd *cobra.Command, args []string) error { return group(cmd, args, false) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return list.RunE(list, nil)
+			}
+			return group(cmd, args, false)
+		},
 	}
-	c.AddCommand(engineList(a), engineInstall(a), engineCheck(a))
+	c.AddCommand(list, engineInstall(a), engineCheck(a))
 	return c
 }
 
-// engineState is one engine of `engine list` and `engine check`.
+// engineState is the answer of `engine install`.
 type engineState struct {
 	Kind   string `json:"kind"`
 	Plugin string `json:"plugin,omitempty"`
 	From   string `json:"from,omitempty"`
 	State  string `json:"state"`
-	Error  string `json:"error,omitempty"`
+}
+
+// listed is one engine of `engine list`.
+type listed struct {
+	engine.Info
+	SIMD    bool     `json:"simd,omitempty"`    // the go engine uses AVX
+	Devices []string `json:"devices,omitempty"` // with --probe
 }
 
 func engineList(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "list",
-		Short:   "List the engines at hand",
-		Long:    "list names the engines at hand and the plugins found; the first plugin is the one\nthat \"auto\" takes. Nothing is loaded.",
-		Example: "  selfsame engine list --json",
+	probe, plugin := false, ""
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the engines at hand, and why others are not",
+		Long: `list names the engines of this machine, where each plugin was found, why one cannot
+be used, the precision that "auto" takes, and the XLA flags. Plugin files are read,
+not loaded.
+
+--probe loads each plugin, in a process of its own, and lists its devices.`,
+		Example: "  selfsame engine list --probe\n  selfsame engine list --json",
 		Args:    args(0, 0),
-		RunE: func(*cobra.Command, []string) error {
-			all := []engineState{{Kind: engine.Go, State: fmt.Sprintf("ready, %d threads", runtime.GOMAXPROCS(0))}}
-			for _, f := range engine.Plugins() {
-				s := engineState{Kind: engine.XLA, Plugin: f.Path, From: f.From, State: "found"}
-				if !buildOf().CGO {
-					s.State = "this program was built without cgo"
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if plugin != "" { // the process of its own
+				l := listed{}
+				if err := load(&l, plugin); err != nil {
+					return err
 				}
-				all = append(all, s)
+				return a.listEngines([]listed{l})
 			}
-			if len(all) == 1 {
-				all = append(all, engineState{Kind: engine.XLA, State: "no plugin found; selfsame engine install"})
-			}
-			t := term.NewTable("engine", "state", "from", "plugin")
-			for _, s := range all {
-				if a.json {
-					if err := a.result(s, nil); err != nil {
-						return err
+			var all []listed
+			for _, i := range engine.List() {
+				l := listed{Info: i, SIMD: i.Kind == engine.Go && buildOf().SIMD}
+				if probe && l.Available && l.Kind == engine.XLA {
+					if err := a.probe(cmd.Context(), &l); err != nil {
+						l.Available, l.Why = false, err.Error()
 					}
-					continue
 				}
-				t.Row(s.Kind, s.State, s.From, s.Plugin)
+				all = append(all, l)
 			}
-			if a.json {
-				return nil
-			}
-			return t.Write(a.stdout)
+			return a.listEngines(all)
 		},
 	}
+	c.Flags().BoolVar(&probe, "probe", false, "load each plugin and list its devices")
+	c.Flags().StringVar(&plugin, "plugin", "", "load the plugin at this `path` only")
+	return c
+}
+
+func (a *app) listEngines(all []listed) error {
+	for i, l := range all {
+		err := a.result(l, func(w io.Writer) error {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			t := &term.Table{}
+			state := "ready"
+			if !l.Available {
+				state = "not available: " + l.Why
+			} else if l.Auto {
+				state = `ready; "auto" takes it`
+			}
+			t.Row(l.Kind, state)
+			l.rows(t)
+			return t.Write(w)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows writes what is known of an engine.
+func (l listed) rows(t *term.Table) {
+	if l.Plugin != "" {
+		t.Row("  plugin", l.Plugin)
+		from := map[string]string{"installed": "in the cache (selfsame engine install)", "JAX": "in an installed JAX", "path": "as given"}[l.From]
+		if from == "" {
+			from = "through " + l.From
+		}
+		t.Row("  found", from)
+	}
+	if !l.Available {
+		return
+	}
+	for i, d := range l.Devices {
+		t.Row(fmt.Sprintf("  device %d", i), d)
+	}
+	if len(l.Devices) == 0 {
+		t.Row("  device", l.Device)
+	}
+	threads := fmt.Sprint(l.Threads)
+	if l.Kind == engine.Go {
+		threads += map[bool]string{true: ", with SIMD instructions", false: ", without SIMD instructions (GOEXPERIMENT=simd builds them in)"}[l.SIMD]
+	}
+	t.Row("  threads", threads)
+	t.Row("  precision", l.Precision+": "+l.Reason)
+	switch {
+	case l.Kind == engine.Go:
+	case l.FlagsFrom == "XLA_FLAGS":
+		t.Row("  flags", l.Flags+" (yours, from XLA_FLAGS; selfsame sets none)")
+	case l.Flags == "":
+		t.Row("  flags", "none")
+	default:
+		t.Row("  flags", l.Flags+" (set by selfsame)")
+	}
+}
+
+// load opens a plugin in this process.
+func load(l *listed, plugin string) error {
+	e, err := engine.Open(engine.Config{Kind: engine.XLA, Plugin: plugin})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	l.Info, l.Devices = e.Describe(), devices(e)
+	return nil
+}
+
+func devices(e *engine.Engine) []string {
+	if e.Kind() == engine.Go {
+		return nil
+	}
+	var out []string
+	for i := range e.Devices() {
+		out = append(out, e.Device(i))
+	}
+	return out
+}
+
+// probe loads a plugin in a process of its own: a process can hold one only, and a broken one, or flags
+// that XLA does not know, end it.
+func (a *app) probe(ctx context.Context, l *listed) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, exe, "engine", "list", "--json", "--plugin", l.Plugin)
+	cmd.Args[0] = os.Args[0]
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	if err == nil {
+		auto, from := l.Auto, l.From
+		if err = json.Unmarshal(out.Bytes(), l); err == nil {
+			l.Auto, l.From = auto, from
+		}
+		return err
+	}
+	first := ""
+	for _, line := range strings.Split(errs.String(), "\n") {
+		line = strings.TrimSpace(line)
+		if text, ok := strings.CutPrefix(line, "selfsame: "); ok {
+			return errors.New(strings.TrimPrefix(text, engine.ErrUnavailable.Error()+": "))
+		}
+		if first == "" && line != "" && !strings.HasPrefix(line, "WARNING: All log messages") { // of absl, before the one that counts
+			first = line
+		}
+	}
+	return fmt.Errorf("loading the plugin ended its process (%w): %s", err, first)
 }
 
 func engineInstall(a *app) *cobra.Command {
@@ -133,96 +261,4 @@ plugin of your own with SELFSAME_PJRT_PLUGIN.`,
 	}
 	c.Flags().BoolVar(&force, "force", false, "download again although it is there")
 	return c
-}
-
-func engineCheck(a *app) *cobra.Command {
-	cfg := engine.Config{}
-	c := &cobra.Command{
-		Use:   "check",
-		Short: "Compute a gradient on an engine and compare it with its closed form",
-		Long: `check opens the engine, compiles a small graph and compares a value and its
-gradient with the closed form. It fails where the engine cannot be opened or
-computes wrongly.`,
-		Example: "  selfsame engine check\n  selfsame engine check --engine xla --plugin ./pjrt_c_api_cuda_plugin.so",
-		Args:    args(0, 0),
-		RunE: func(*cobra.Command, []string) error {
-			e, err := engine.Open(cfg)
-			if err != nil {
-				return err
-			}
-			defer e.Close()
-			if err := checkGradient(e); err != nil {
-				return fmt.Errorf("engine: %s: %w", e, err)
-			}
-			s := engineState{Kind: e.Kind(), Plugin: e.Plugin(), State: "computes a value and its gradient right"}
-			return a.result(s, func(w io.Writer) error {
-				t := &term.Table{}
-				t.Row("engine", e.String())
-				if e.Plugin() != "" {
-					t.Row("plugin", e.Plugin())
-					t.Row("flags", e.Flags())
-				}
-				t.Row("devices", e.Devices())
-				t.Row("threads", e.Threads())
-				t.Row("check", s.State)
-				return t.Write(w)
-			})
-		},
-	}
-	f := c.Flags()
-	f.StringVar(&cfg.Kind, "engine", engine.Auto, "auto, go or xla")
-	f.StringVar(&cfg.Plugin, "plugin", "", "`path` of a PJRT plugin")
-	f.StringVar(&cfg.Precision, "precision", engine.Auto, "auto, fp32 or bf16")
-	completeValues(c, "engine", engineKinds)
-	completeValues(c, "precision", []string{engine.Auto, engine.FP32, engine.BF16})
-	return c
-}
-
-// checkGradient computes f = sum (x W)^2 / 2 and df/dW = x'(x W) for x [2, 3], W [3, 2].
-func checkGradient(e *engine.Engine) error {
-	x := []float32{1, 2, 3, -1, 0.5, 2}
-	w := []float32{0.5, -1, 0.25, 2, -0.75, 1}
-	p, err := e.CompileMode("check", engine.Mode{Engine: e.Kind(), CUDA: e.Mode().CUDA}, func(g *graph.Graph) []*graph.Node {
-		xn := graph.Parameter(g, "x", shapes.Make(dtypes.Float32, 2, 3))
-		wn := graph.Parameter(g, "w", shapes.Make(dtypes.Float32, 3, 2))
-		y := graph.Dot(xn, wn).Product()
-		loss := graph.MulScalar(graph.ReduceAllSum(graph.Mul(y, y)), 0.5)
-		return []*graph.Node{loss, graph.Gradient(loss, wn)[0]}
-	})
-	if err != nil {
-		return err
-	}
-	defer p.Finalize()
-	got, err := p.Floats(x, w)
-	if err != nil {
-		return err
-	}
-	var y [4]float64
-	loss, grad := 0.0, make([]float64, 6)
-	for i := range 2 {
-		for j := range 2 {
-			for k := range 3 {
-				y[i*2+j] += float64(x[i*3+k]) * float64(w[k*2+j])
-			}
-			loss += y[i*2+j] * y[i*2+j] / 2
-		}
-	}
-	for k := range 3 {
-		for j := range 2 {
-			for i := range 2 {
-				grad[k*2+j] += float64(x[i*3+k]) * y[i*2+j]
-			}
-		}
-	}
-	// 1e-2 relative: CUDA multiplies in TF32 (10 bits) unless told otherwise.
-	near := func(a float32, b float64) bool { return math.Abs(float64(a)-b) <= 1e-2*(1+math.Abs(b)) }
-	if len(got[0]) != 1 || !near(got[0][0], loss) {
-		return fmt.Errorf("value %v, closed form %g", got[0], loss)
-	}
-	for i, g := range grad {
-		if !near(got[1][i], g) {
-			return fmt.Errorf("gradient %d is %g, closed form %g", i, got[1][i], g)
-		}
-	}
-	return nil
 }
