@@ -30,6 +30,7 @@ type Model struct {
 	weights map[string]train.Value
 	head    *adapt.Head // nil: adapt did not run
 	engine  *engine.Engine
+	mode    engine.Mode
 
 	// CacheDir is where decoded samples are kept; "" is the user's cache.
 	CacheDir string
@@ -38,8 +39,8 @@ type Model struct {
 }
 
 // Open loads a trained encoder from a run directory, or from encoder.safetensors with encoder.json
-// beside it, on the engine that fits this machine (or the one that cfg asks for). No code is run
-// from the files.
+// beside it, on the engine that fits this machine (or the one that cfg asks for). Features are computed in float32, as
+// the scores of audit and adapt were, unless cfg asks for bf16 by name. No code is run from the files.
 func Open(path string, cfg ...engine.Config) (*Model, error) {
 	weights, card, head, err := modelFiles(path)
 	if err != nil {
@@ -63,6 +64,10 @@ func Open(path string, cfg ...engine.Config) (*Model, error) {
 	}
 	if m.engine, err = engine.Open(e); err != nil {
 		return nil, err
+	}
+	m.mode = m.engine.Mode()
+	if e.Precision != engine.BF16 {
+		m.mode = m.mode.FP32()
 	}
 	return m, nil
 }
@@ -114,7 +119,7 @@ func (m *Model) Embed(ctx context.Context, src Source, take func(Sample) error) 
 	if !slices.Equal(in.Dims, want.Dims) || typeNames[in.DType] != want.Type {
 		return fmt.Errorf("selfsame: %s holds %s %v, the encoder takes %s %v", src.Path, typeNames[in.DType], in.Dims, want.Type, want.Dims)
 	}
-	emb, err := train.NewEmbedder(m.engine, s)
+	emb, err := train.NewEmbedderMode(m.engine, m.mode, s)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,8 @@ func (d *decoded) Fill(dst *domain.Array, row int, _ domain.Part, i int) error {
 	return nil
 }
 
-// BenchmarkEmbed is inference on 4096 decoded images of 32x32x3 (256 on the go engine): bytes to features.
+// BenchmarkEmbed is inference on 4096 decoded images of 32x32x3 (256 on the go engine): bytes to features. As in
+// selfsame.Open, features are float32 unless SELFSAME_BENCH_PRECISION is bf16.
 func BenchmarkEmbed(b *testing.B) {
 	e := open(b)
 	n := 4096
@@ -59,7 +60,11 @@ func BenchmarkEmbed(b *testing.B) {
 	for i := range d.pixels {
 		d.pixels[i] = uint8(r.IntN(256))
 	}
-	m, err := train.NewEmbedderMode(e, e.Mode(), d)
+	mode := e.Mode()
+	if os.Getenv("SELFSAME_BENCH_PRECISION") != engine.BF16 {
+		mode = mode.FP32()
+	}
+	m, err := train.NewEmbedderMode(e, mode, d)
 	if err != nil {
 		b.Fatal(err)
 	}
