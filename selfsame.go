@@ -399,7 +399,14 @@ func (l *line) openEngine() (*engine.Engine, error) {
 		return nil, err
 	}
 	l.engine = e
-	l.event("engine", "note", map[string]any{"text": fmt.Sprintf("engine %s, %d threads", e, e.Threads()), "engine": e.String(), "plugin": e.Plugin(), "flags": e.Flags()})
+	text := fmt.Sprintf("engine %s, %d threads", e, e.Threads())
+	if e.Flags() != "" {
+		text += ", XLA flags " + e.Flags()
+	}
+	if e.Why() != "" {
+		text += "; not xla: " + strings.TrimPrefix(e.Why(), "xla: ")
+	}
+	l.event("engine", "note", map[string]any{"text": text, "engine": e.String(), "plugin": e.Plugin(), "flags": e.Flags(), "why": e.Why()})
 	return e, nil
 }
 
