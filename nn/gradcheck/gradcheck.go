@@ -512,11 +512,24 @@ func returnsNode(f *ast.FuncDecl) bool {
 		return false
 	}
 	for _, r := range f.Type.Results.List {
-		if star, ok := r.Type.(*ast.StarExpr); ok {
-			if sel, ok := star.X.(*ast.SelectorExpr); ok && sel.Sel.Name == "Node" {
-				return true
-			}
+		if isNode(r.Type) {
+			return true
 		}
+	}
+	return false
+}
+
+// isNode reports *graph.Node under whatever import name, and slices of it.
+func isNode(t ast.Expr) bool {
+	switch t := t.(type) {
+	case *ast.ArrayType:
+		return isNode(t.Elt)
+	case *ast.StarExpr:
+		return isNode(t.X)
+	case *ast.SelectorExpr:
+		return t.Sel.Name == "Node"
+	case *ast.Ident:
+		return t.Name == "Node"
 	}
 	return false
 }

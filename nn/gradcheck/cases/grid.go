@@ -60,10 +60,10 @@ func pairwise(levels []int, ok func(row []int) bool) [][]int {
 }
 
 func init() {
-	kernels := [][2]int{{3, 3}, {2, 2}, {1, 1}, {4, 1}, {5, 2}}
-	strides := [][2]int{{1, 1}, {2, 2}, {3, 1}, {4, 3}}
+	kernels := [][2]int{{3, 3}, {2, 2}, {4, 1}, {1, 2}}
+	strides := [][2]int{{1, 1}, {2, 1}, {4, 3}}
 	pads := [][2][2]int{{}, nn.PadSquare(1), {{0, 2}, {1, 0}}}
-	dilations := [][2]int{{1, 1}, {2, 1}, {1, 3}}
+	dilations := [][2]int{{1, 1}, {2, 3}}
 	groups := []int{1, 2, 4}
 	widths := []int{8, 1}
 	conv := func(r []int) (xd, wd [4]int, o nn.ConvOptions) {
@@ -97,7 +97,7 @@ func init() {
 			Reference: func(in [][]float64) []float64 { return refConv2D(in[0], in[1], xd, wd, o) }})
 	}
 
-	kernels1, strides1, pads1 := []int{3, 2, 1, 4}, []int{1, 2, 5}, [][2]int{{}, {1, 1}, {0, 2}}
+	kernels1, strides1, pads1 := []int{3, 2, 4}, []int{1, 2, 5}, [][2]int{{}, {1, 1}, {0, 2}}
 	conv1 := func(r []int) (n, l, k int, o nn.Conv1DOptions) {
 		return 1 + r[5], []int{9, 1}[r[6]], kernels1[r[0]], nn.Conv1DOptions{Stride: strides1[r[1]], Pad: pads1[r[2]], Dilation: 1 + r[3], Groups: groups[r[4]]}
 	}
@@ -156,8 +156,8 @@ func refCausalGroups(x, w []float64, n, l, ci, co, k, dilation, groups int) []fl
 }
 
 func init() { // pooling
-	kernels := [][2]int{{2, 2}, {3, 3}, {1, 2}, {4, 1}}
-	strides := [][2]int{{}, {1, 1}, {2, 3}, {5, 4}}
+	kernels := [][2]int{{2, 2}, {3, 3}, {1, 2}}
+	strides := [][2]int{{}, {1, 1}, {5, 4}}
 	pads := [][2][2]int{{}, {{0, 1}, {1, 0}}}
 	pool := func(r []int) (xd [4]int, o nn.PoolOptions) {
 		o = nn.PoolOptions{Kernel: kernels[r[0]], Stride: strides[r[1]], Pad: pads[r[2]]}
