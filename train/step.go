@@ -420,7 +420,7 @@ func (s *Step) Run(batch *Slot, r Rates) ([]float32, error) {
 		s.acc = 0
 		var norm [1]float32
 		if err := s.exec(s.apply, s.applyIO, nil, sb, norm[:]); err != nil {
-			return nil, err
+			return nil, errors.Join(err, s.dropGradients()) // else the next step would add to what is left of this one
 		}
 		s.out[len(s.out)-1] = norm[0]
 	}
@@ -560,7 +560,24 @@ func (s *Step) SetState(st *State) error {
 		_ = s.state[name].Finalize()
 		s.state[name] = b
 	}
-	s.n, s.acc = st.Step, 0
+	s.n = st.Step
+	return s.dropGradients()
+}
+
+// dropGradients forgets the micro-batches of an unfinished step.
+func (s *Step) dropGradients() error {
+	s.acc = 0
+	for _, d := range s.decls {
+		if s.cfg.Accumulate < 2 || !trained(d, s.cfg.Freeze) {
+			continue
+		}
+		b, err := engine.Upload(s.e, make([]float32, d.Size()), d.Dims...)
+		if err != nil {
+			return err
+		}
+		_ = s.state[gradPrefix+d.Name].Finalize()
+		s.state[gradPrefix+d.Name] = b
+	}
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -250,24 +249,4 @@ func TestForwardMatchesStep(t *testing.T) {
 			t.Error("missing weights must be an error")
 		}
 	})
-}
-
-// Ten thousand steps neither grow the Go heap nor the number of goroutines.
-func TestFlatMemory(t *testing.T) {
-	e := enginetest.Engines(t)[0]
-	s, f := newStep(t, e, 1, 16)
-	runSteps(t, s, f, 0, 500)
-	var a, b runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&a)
-	ga := runtime.NumGoroutine()
-	runSteps(t, s, f, 500, 10_500)
-	runtime.GC()
-	runtime.ReadMemStats(&b)
-	if grown := int64(b.HeapAlloc) - int64(a.HeapAlloc); grown > 1<<20 {
-		t.Errorf("heap grew by %d bytes over 10,000 steps", grown)
-	}
-	if gb := runtime.NumGoroutine(); gb > ga {
-		t.Errorf("goroutines grew from %d to %d", ga, gb)
-	}
 }
