@@ -6,6 +6,9 @@ import "golang.org/x/sys/cpu"
 // integers as the plain code, so that a run does not depend on the processor.
 var haveVector = cpu.X86.HasAVX2
 
+// haveVBMI is the same for kernels that look up bytes in tables of 256.
+var haveVBMI = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VBMI
+
 // hueAVX2 is hue8 without a table for n groups of 8 RGB pixels; shift is in 1/65536 sixths of the circle.
 //
 //go:noescape
@@ -37,3 +40,8 @@ func mirrorAVX2(dst, src *uint8, n int)
 //
 //go:noescape
 func sumsAVX2(src *uint8, n int, sums *[24]uint32)
+
+// lookupVBMI computes n groups of 64 values: dst[i] = table[src[i]]; dst may be src.
+//
+//go:noescape
+func lookupVBMI(dst, src *uint8, n int, table *[256]uint8)

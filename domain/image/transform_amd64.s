@@ -337,3 +337,30 @@ sumsloop:
 	VMOVDQU Y5, 64(DI)
 	VZEROUPPER
 	RET
+
+// func lookupVBMI(dst, src *uint8, n int, table *[256]uint8)
+TEXT ·lookupVBMI(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVQ table+24(FP), DX
+	VMOVDQU64 (DX), Z0
+	VMOVDQU64 64(DX), Z1
+	VMOVDQU64 128(DX), Z2
+	VMOVDQU64 192(DX), Z3
+
+lookuploop:
+	VMOVDQU64 (SI), Z4
+	VMOVDQA64 Z4, Z5
+	VMOVDQA64 Z4, Z6
+	VPERMI2B Z1, Z0, Z5            // table[v & 127]
+	VPERMI2B Z3, Z2, Z6            // table[128 + v & 127]
+	VPMOVB2M Z4, K1
+	VPBLENDMB Z6, Z5, K1, Z7
+	VMOVDQU64 Z7, (DI)
+	ADDQ $64, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ lookuploop
+	VZEROUPPER
+	RET

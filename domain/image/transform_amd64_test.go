@@ -15,9 +15,10 @@ func TestVectorEqualsPlain(t *testing.T) {
 	if !haveVector {
 		t.Skip("this processor has no AVX2")
 	}
-	defer func() { haveVector = true }()
+	vbmi := haveVBMI
+	defer func() { haveVector, haveVBMI = true, vbmi }()
 	rapid.Check(t, func(t *rapid.T) {
-		haveVector = true
+		haveVector, haveVBMI = true, vbmi
 		sh := Shape{W: rapid.IntRange(1, 60).Draw(t, "w"), H: rapid.IntRange(1, 20).Draw(t, "h"), C: rapid.SampledFrom([]int{1, 2, 3, 5}).Draw(t, "c"), Bits: 8}
 		src := picture(rapid.Uint64().Draw(t, "seed"), sh)
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "draw"), 1))
@@ -33,9 +34,9 @@ func TestVectorEqualsPlain(t *testing.T) {
 			var p view.Params
 			tr.Draw(r, &p)
 			var a, b Image
-			haveVector = true
+			haveVector, haveVBMI = true, vbmi
 			tr.Apply(&a, src, &p)
-			haveVector = false
+			haveVector, haveVBMI = false, false
 			tr.Apply(&b, src, &p)
 			if !a.Equal(&b) {
 				t.Fatalf("%s: vector and plain code differ, parameters %v", spec.Name, p.V[:p.N])

@@ -87,6 +87,10 @@ func compose(t *[256]uint8, factor, offset float64) {
 
 func lookup(dst, src []uint8, t *[256]uint8) {
 	dst = dst[:len(src)]
+	if n := len(src) / 64; haveVBMI && n > 0 {
+		lookupVBMI(&dst[0], &src[0], n, t)
+		dst, src = dst[64*n:], src[64*n:]
+	}
 	for i, v := range src {
 		dst[i] = t[v]
 	}
