@@ -19,7 +19,7 @@ import (
 // whole run of 70 steps; images/s is that of the steps after the first second. It needs the data set in
 // the cache (selfsame data fetch fashion-mnist).
 func BenchmarkPretrainFashion(b *testing.B) {
-	const steps = 70
+	const steps = 50
 	r, err := recipe.Load(filepath.Join("..", "recipes", "fashion-full.yaml"), all.Specs)
 	if err != nil {
 		b.Fatal(err)
