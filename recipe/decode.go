@@ -105,7 +105,11 @@ type decoder struct {
 	nodes       map[string]*yaml.Node // key or element by dotted path
 	viewsNode   *yaml.Node            // value of views, decoded after domain is known
 	columnsNode *yaml.Node            // value of columns, likewise
+	columnWords map[string]bool       // transformations that stand below columns
+	col         *Column               // whose transformations are decoded; nil outside of columns
 }
+
+const kindFloat = reflect.Float64
 
 // fail records an error at a node; n may be nil.
 func (d *decoder) fail(n *yaml.Node, path, hint, format string, args ...any) {

@@ -150,12 +150,16 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
 
 // Hash returns the sha256 (hex) of the resolved recipe, or of the named sections only
 // ("data", "views", "train", "seed", ...): a stage is keyed by the sections it reads, so that
-// a change of adapt.draws does not train anew. An unknown section is an error of the caller and panics.
+// a change of adapt.draws does not train anew. Where data is named, columns and rules are meant too: they say how
+// the data are read. An unknown section is an error of the caller and panics.
 func (r *Recipe) Hash(sections ...string) string {
 	v := reflect.ValueOf(r).Elem()
 	keys := keysOf(v.Type())
-	if len(sections) == 0 {
+	switch i := slices.Index(sections, "data"); {
+	case len(sections) == 0:
 		sections = keys
+	case i >= 0 && !slices.Contains(sections, "columns"):
+		sections = slices.Insert(slices.Clone(sections), i+1, "columns", "rules")
 	}
 	e := encoder{r.Domain}
 	h := sha256.New()

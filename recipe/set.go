@@ -37,6 +37,13 @@ func (d *decoder) set(root *yaml.Node, i int) {
 	if len(d.errs) > before {
 		return
 	}
+	switch {
+	case segs[0] == "columns" && len(segs) > 1:
+		d.setColumn(root, segs, v, at)
+		return
+	case len(segs) > 3 && segs[0] == "objective" && segs[1] == "weights": // amount.scale is one name
+		segs = []string{segs[0], segs[1], strings.Join(segs[2:], ".")}
+	}
 	if segs[0] == "views" && len(segs) > 1 {
 		d.setView(root, segs, v, at)
 		return
@@ -113,6 +120,75 @@ func (d *decoder) setView(root *yaml.Node, segs []string, v, at *yaml.Node) {
 		}
 	}
 	d.fail(at, strings.Join(segs, "."), suggest(segs[1], append(names, long...)), "the recipe declares no transformation %s", clip(segs[1]))
+}
+
+// setColumn sets columns.NAME or columns.NAME.KEY[.KEY]; a name may hold dots. Of a list of items that with the key is
+// meant.
+func (d *decoder) setColumn(root *yaml.Node, segs []string, v, at *yaml.Node) {
+	columns := find(root, "columns")
+	n := 1 // segments of the name: the longest that is declared, else all but the key
+	if len(segs) > 3 {
+		n = len(segs) - 2
+	}
+	var names []string
+	if columns != nil && columns.Kind == yaml.MappingNode {
+		for i := 0; i < len(columns.Content); i += 2 {
+			names = append(names, columns.Content[i].Value)
+		}
+	}
+	for k := len(segs) - 1; k > 0; k-- {
+		if slices.Contains(names, strings.Join(segs[1:1+k], ".")) {
+			n = k
+			break
+		}
+	}
+	name := strings.Join(segs[1:1+n], ".")
+	keys := segs[1+n:]
+	path := join("columns", name)
+	body := (*yaml.Node)(nil)
+	if columns != nil {
+		body = find(columns, name)
+	}
+	if len(keys) > 0 && body != nil && body.Kind == yaml.SequenceNode {
+		var hits []*yaml.Node
+		for _, it := range body.Content {
+			if find(it, keys[0]) != nil {
+				hits = append(hits, it)
+			}
+		}
+		switch {
+		case len(hits) == 1:
+			d.put(hits[0], d.wide(hits[0], keys), v, at, path)
+		case len(hits) > 1:
+			d.fail(at, join(path, keys[0]), "set the whole list: columns."+clip(name)+"=[{...}, {...}]", "has several contracts")
+		default:
+			item := &yaml.Node{Kind: yaml.MappingNode, Line: at.Line}
+			body.Content = append(body.Content, item)
+			d.put(item, keys, v, at, path)
+		}
+		return
+	}
+	if len(keys) > 0 && body != nil {
+		keys = d.wide(body, keys)
+	}
+	d.put(root, append([]string{"columns", name}, keys...), v, at, "")
+}
+
+// wide turns "scale: 0.9..1.1" into "scale: {by: 0.9..1.1}" where a key below it is to be set.
+func (d *decoder) wide(item *yaml.Node, keys []string) []string {
+	b := find(item, keys[0])
+	if len(keys) > 1 && b != nil && b.Kind == yaml.ScalarNode && !isNull(b) {
+		old := *b
+		key := keyBy
+		if isContract(old.Value) {
+			key = keyContract
+		}
+		*b = yaml.Node{Kind: yaml.MappingNode, Line: old.Line, Column: old.Column}
+		if old.ShortTag() != "!!bool" {
+			b.Content = []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: key, Line: old.Line, Column: old.Column}, &old}
+		}
+	}
+	return keys
 }
 
 // find returns the value of a key of a mapping, or nil.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/selfsame-ml/selfsame/contract"
+	"github.com/selfsame-ml/selfsame/view"
 )
 
 var indices = regexp.MustCompile(`\[\d+\]`)
@@ -113,11 +114,10 @@ func (r *Recipe) cross(add adder) {
 
 	invariant := false
 	names := []string{"views"}
-	if len(r.Views.Transforms) == 0 {
+	if len(r.AllTransforms()) == 0 {
 		add("views", "declare what may change, e.g. - crop: {scale: 0.3..1}", "no transformation is declared")
 	}
-	for i, c := range r.Views.Transforms {
-		p := fmt.Sprintf("views[%d].%s", i, c.Name)
+	one := func(c view.Config, p string) {
 		if c.P < 0 || c.P > 1 || math.IsNaN(c.P) {
 			add(p+".p", "", "%s is not a probability in 0..1", num(c.P))
 		}
@@ -132,6 +132,15 @@ func (r *Recipe) cross(add adder) {
 		invariant = invariant || c.Terms.Has(contract.Invariant)
 		names = append(names, c.Name)
 	}
+	for _, c := range r.Columns {
+		for _, t := range c.Transforms {
+			one(t, join(columnPath(c.Name), strings.TrimPrefix(t.Name, c.Name+".")))
+		}
+	}
+	for i, c := range r.Views.Transforms {
+		one(c, fmt.Sprintf("views[%d].%s", i, c.Name))
+	}
+	r.crossColumns(add)
 	if invariant && r.Views.Count < 2 {
 		add("views.count", "", "%d view of a sample: an invariant contract compares at least 2", r.Views.Count)
 	}
@@ -142,8 +151,11 @@ func (r *Recipe) cross(add adder) {
 		add("views.local_from", "", "%s is above local_to %s", num(r.Views.LocalFrom), num(r.Views.LocalTo))
 	}
 
-	if e := r.Encoder; e.Kind == "vit" && e.Heads > 0 && e.Width%e.Heads != 0 {
+	if e := r.Encoder; (e.Kind == "vit" || e.Kind == "transformer" && e.Token == 0) && e.Heads > 0 && e.Width%e.Heads != 0 {
 		add("encoder.width", "", "%d is not a multiple of heads %d", e.Width, e.Heads)
+	}
+	if e := r.Encoder; e.Kind == "transformer" && e.Token > 0 && e.Heads > 0 && e.Token%e.Heads != 0 {
+		add("encoder.token", "", "%d is not a multiple of heads %d", e.Token, e.Heads)
 	}
 	if e, s := r.Encoder, r.Data.Size; e.Kind == "vit" && s > 0 && e.Patch > 0 && s%e.Patch != 0 {
 		add("encoder.patch", "", "data.size %d is not a multiple of patch %d", s, e.Patch)

@@ -63,9 +63,18 @@ func (d *decoder) views(r *Recipe, specs Specs) {
 	}
 	known, err := specs(r.Domain)
 	if err != nil {
-		d.fail(d.nodes["domain"], "domain", "", "%v", err)
+		if !d.reported("domain") {
+			d.fail(d.nodes["domain"], "domain", "", "%v", err)
+		}
 		return
 	}
+	d.columnWords = map[string]bool{}
+	for _, s := range known {
+		if w, ok := strings.CutPrefix(s.Name, ColumnTransform); ok {
+			d.columnWords[w] = true
+		}
+	}
+	known = slices.DeleteFunc(slices.Clone(known), func(s view.Spec) bool { return strings.HasPrefix(s.Name, ColumnTransform) })
 	first := map[string]bool{}
 	for i, e := range list.Content {
 		p := fmt.Sprintf("%s[%d]", path, i)
@@ -106,6 +115,10 @@ func (d *decoder) transform(n *yaml.Node, path string, known []view.Spec) (c vie
 		}
 	}
 	path = join(path, clip(name.Value))
+	if spec == nil && d.columnWords[name.Value] {
+		d.fail(name, path, "write it below the column: columns: {NAME: {"+clip(name.Value)+": ...}}", "acts on one column")
+		return c, false
+	}
 	if spec == nil {
 		d.fail(name, path, suggest(name.Value, names), "unknown transformation")
 		return c, false
@@ -328,6 +341,11 @@ func (d *decoder) rangeOf(n *yaml.Node, path string, ps *view.ParamSpec) (contra
 	var rg contract.Range
 	var err error
 	switch {
+	case n.Kind == yaml.ScalarNode && !isNull(n) && d.col != nil:
+		before := len(d.errs)
+		if rg, err = d.columnRange(n, path, ps); len(d.errs) > before {
+			return rg, false
+		}
 	case n.Kind == yaml.ScalarNode && !isNull(n):
 		rg, err = ParseRange(n.Value)
 	case n.Kind == yaml.SequenceNode && len(n.Content) == 2:
