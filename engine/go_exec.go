@@ -245,7 +245,16 @@ func (r *goRun) buffer(x *goNode) (b compute.Buffer, made bool, err error) {
 
 // nativeOp is the kernel of an operation, or nil.
 func nativeOp(n *goNode) func(r *goRun) error {
-	if n.size() == 0 || slices.ContainsFunc(n.in, func(x *goNode) bool { return x.size() == 0 }) {
+	empty := slices.ContainsFunc(n.in, func(x *goNode) bool { return x.size() == 0 })
+	switch {
+	case n.size() == 0 && (n.word() || n.boolean()):
+		return func(*goRun) error { return nil }
+	case empty && n.f32() && (n.op == compute.OpTypeReduceSum || n.op == compute.OpTypeDotGeneral): // an empty sum
+		return func(r *goRun) error {
+			clear(r.floats(n))
+			return nil
+		}
+	case empty:
 		return nil
 	}
 	switch n.op {
