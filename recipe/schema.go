@@ -3,7 +3,10 @@ package recipe
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/selfsame-ml/selfsame/contract"
 	"github.com/selfsame-ml/selfsame/view"
@@ -21,6 +24,10 @@ func Schema(specs []view.Spec) ([]byte, error) {
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "selfsame recipe"
 	root["required"] = []string{"data", "views"}
+	if slices.ContainsFunc(specs, func(s view.Spec) bool { return strings.HasPrefix(s.Name, ColumnTransform) }) {
+		root["required"] = []string{"data"}
+		root["anyOf"] = []any{object{"required": []string{"views"}}, object{"required": []string{"columns"}}}
+	}
 	data := root["properties"].(object)["data"].(object)
 	data["type"], data["required"] = "object", []string{"source"}
 	b, err := json.MarshalIndent(root, "", "  ")
@@ -45,7 +52,10 @@ func schemaOf(t reflect.Type, path string, specs []view.Spec) object {
 		return o
 	}
 	if t == reflect.TypeFor[Columns]() {
-		o["type"] = "object"
+		item := schemaColumn(specs)
+		o["type"] = []string{"object", "null"}
+		o["additionalProperties"] = object{"description": "one column: what it is, and what may change in it", "anyOf": []any{
+			item, object{"type": "array", "items": item}, object{"type": "null"}}}
 		return o
 	}
 	limits := func() {
@@ -152,6 +162,9 @@ func schemaTransforms(specs []view.Spec) object {
 	props := object{}
 	for i := range specs {
 		s := &specs[i]
+		if strings.HasPrefix(s.Name, ColumnTransform) {
+			continue
+		}
 		names = append(names, s.Name)
 		one := schemaConfig(s, false)
 		alternatives := []any{one, object{"type": "null"}}
@@ -215,4 +228,60 @@ func schemaRange(p *view.ParamSpec) object {
 		object{"type": "string", "pattern": rangePattern},
 		object{"type": "array", "items": n, "minItems": 2, "maxItems": 2},
 	}}
+}
+
+// schemaColumn describes one mapping below a column.
+func schemaColumn(specs []view.Spec) object {
+	str := []string{"string", "number", "boolean"}
+	texts := func(doc string) object {
+		return object{"description": doc, "anyOf": []any{object{"type": str}, object{"type": "array", "items": object{"type": str}}}}
+	}
+	words := make([]string, len(contract.Kinds))
+	for i, k := range contract.Kinds {
+		words[i] = k.String()
+	}
+	span := object{"type": []string{"string", "number"}}
+	weight := object{"type": "number", "exclusiveMinimum": 0, "maximum": 1e6, "description": "weight of the objective that follows"}
+	p := object{"type": "number", "minimum": 0, "maximum": 1, "description": "probability of being applied"}
+	keep := object{"enum": columnOptions["shift"][OptionKeep], "description": "shift of a timestamp: what stays as it is"}
+	within := object{"type": "string", "description": "swap_within: the column whose cells must be equal"}
+	props := object{
+		"kind": object{"enum": ColumnKinds, "description": "what the values are; found where it is not given"},
+		"unit": object{"type": str, "description": "shown to people, e.g. EUR or years"},
+		"bounds": object{"description": "closed limits: 0..1e6, 0.., or dates 2020-01-01..2024-12-31", "anyOf": []any{
+			object{"type": "string", "pattern": `\.\.`}, object{"type": "array", "minItems": 2, "maxItems": 2}}},
+		"missing": texts("texts that mean missing, beside the empty cell"),
+		"levels":  texts("ordinal: the levels in rising order; category, boolean: the support"),
+		"format":  object{"type": "string", "description": "timestamp: Go layout or strftime"},
+		"input":   object{"enum": []any{true, false, "yes", "no"}, "description": "whether the encoder sees the column"},
+		keyP:      p, keyWeight: weight, OptionKeep: keep, OptionWithin: within,
+		keyContract: object{"enum": words, "description": "what the transformation beside it promises; protected alone: no view may change the column"},
+	}
+	for i := range specs {
+		s := specs[i]
+		name, ok := strings.CutPrefix(s.Name, ColumnTransform)
+		if !ok {
+			continue
+		}
+		by := object{"description": "range in the unit of the column", "anyOf": []any{span, object{"type": "array", "items": object{"type": "number"}, "minItems": 2, "maxItems": 2}}}
+		if len(s.Params) > 0 {
+			ps := s.Params[0]
+			if math.Abs(ps.Min) < math.MaxFloat64 && math.Abs(ps.Max) < math.MaxFloat64 && bounded(&ps) {
+				by["description"] = fmt.Sprintf("%s; %s..%s", ps.Doc, num(ps.Min), num(ps.Max))
+			}
+		}
+		inner := object{keyP: p, keyWeight: weight, keyBy: by, keyContract: object{"anyOf": []any{object{"enum": words}, object{"type": "array", "minItems": 1,
+			"items": object{"type": "object", "required": []string{"range", "kind"}}}}}}
+		for _, ps := range s.Params {
+			inner[ps.Name] = by
+		}
+		for k := range columnOptions[name] {
+			inner[k] = object{OptionKeep: keep, OptionWithin: within}[k]
+		}
+		mapping := object{"type": "object", "properties": inner, "additionalProperties": false}
+		props[name] = object{"description": s.Doc, "anyOf": []any{
+			object{"type": []string{"string", "number", "null"}}, object{"enum": []any{true}}, mapping,
+			object{"type": "array", "minItems": 1, "items": object{"anyOf": []any{object{"type": "number"}, mapping}}}}}
+	}
+	return object{"type": "object", "properties": props, "additionalProperties": false}
 }

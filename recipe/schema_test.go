@@ -229,3 +229,33 @@ func TestSchemaDescribesEveryKey(t *testing.T) {
 	}
 	walk(reflect.TypeFor[Recipe](), s, "")
 }
+
+func TestSchemaColumns(t *testing.T) {
+	specs, _ := tableSpecs("table")
+	b, err := Schema(specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s map[string]any
+	if err := json.Unmarshal(b, &s); err != nil {
+		t.Fatal(err)
+	}
+	for body, good := range map[string]bool{
+		"columns: {amount: [{kind: money, bounds: 0..1e6, missing: [NA, 0]}, {scale: 0.95..1.05, contract: invariant}, {scale: {by: 0.5..2, contract: equivariant}}]}":     true,
+		"columns: {id: {kind: identifier, drop: invariant}, at: {jitter: 10m}, on: {shift: {by: -7d..7d, keep: weekday}}, c: {contract: protected}, e: , m: {mask: true}}": true,
+		"views: [{mask: {share: 0.3}}]":                  true,
+		"columns: {a: {scal: 1}}":                        false,
+		"columns: {a: {kind: float}}":                    false,
+		"columns: {a: {scale: {bye: 1}}}":                false,
+		"columns: {a: {shift: {by: 1d, keep: month}}}":   false,
+		"columns: {a: {bounds: '5'}}":                    false,
+		"columns: {a: [b]}":                              false,
+		"columns: [a]":                                   false,
+		"rules: [a == b]":                                false,
+		"columns: {a: {drop: true}}\nviews: ['*.scale']": false,
+	} {
+		if err := accepts(t, s, asJSON(t, []byte(tableHead+body+"\n"))); (err == nil) != good {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
