@@ -80,11 +80,7 @@ func (s *Samples) Fill(dst *domain.Array, row int, p domain.Part, i int) error {
 
 // Name says which record of the source row i of a part is.
 func (s *Samples) Name(p domain.Part, i int) string {
-	at := int(s.parts[p][i])
-	if s.table.Places != nil {
-		return fmt.Sprintf("%s:%d", s.table.Source, s.table.Places[at])
-	}
-	return fmt.Sprintf("%s:%d", s.table.Source, at+1)
+	return s.table.Place(int(s.parts[p][i]))
 }
 
 // Hash identifies the content.

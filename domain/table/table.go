@@ -72,8 +72,10 @@ type Column struct {
 	Format    string         // Timestamp: the Go layout in which values are written back
 	Decimals  int            // Number, Money: decimals to print; -1 is as many as needed
 	Protected bool
-	Input     bool // the encoder sees it
-	Declared  bool // named in the recipe
+	Input     bool     // the encoder sees it
+	Declared  bool     // named in the recipe
+	Missing   []string // texts that mean "no value" beside the empty cell
+	fixed     bool     // Levels are declared: others are unknown, even while a table is built
 	// Statistics of the training part, by which cells are scaled: never of other parts.
 	Mean, Std, Min, Max float64
 	Present             int       // cells with a value
@@ -100,6 +102,14 @@ type Table struct {
 	Places  []int       // line or record number in the source, by row; nil: the index
 	Rows    int
 	Source  string // for messages
+	// of building
+	unseen  []int
+	example []string
+	builder *Builder
+	built   *Column
+	// A second source holds the rows from otherFrom on.
+	other     string
+	otherFrom int
 }
 
 // Read copies row i into r.

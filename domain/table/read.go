@@ -1,0 +1,60 @@
+package table
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/recipe"
+)
+
+// ReaderOptions is what OpenReader needs beside the data section of a recipe.
+type ReaderOptions struct {
+	CacheDir string                           // of named data sets; "" = the default
+	Known    []string                         // names of columns that a header surely holds, if there is one
+	Warn     func(format string, args ...any) // may be nil
+}
+
+// OpenReader opens the source of a data section by its content and name: CSV (dialect and encoding found), JSON lines,
+// Parquet, ARFF; gzip and zstd around text; "-" is the standard input.
+//
+// Errors of the data are *dataset.Error values.
+func OpenReader(ctx context.Context, d recipe.Data, opt ReaderOptions) (Reader, error) {
+	if d.Source == "" {
+		return nil, &dataset.Error{Err: errors.New("data.source is empty"), Hint: "name a file (CSV, JSON lines, Parquet, ARFF, SQLite), a database, or a data set of the catalogue"}
+	}
+	return openFileReader(ctx, d, d.Source, opt)
+}
+
+// PublicSource is the source as messages may name it: nothing of it is secret.
+func PublicSource(d recipe.Data) string { return d.Source }
+
+func openFileReader(ctx context.Context, d recipe.Data, path string, opt ReaderOptions) (Reader, error) {
+	delimiter, err := parseDelimiter(d.Delimiter)
+	if err != nil {
+		return nil, err
+	}
+	in, err := openText(ctx, path, d.Encoding)
+	if err != nil {
+		return nil, err
+	}
+	rd, err := newCSV(in, path, delimiter, opt.Known)
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
+	return rd, nil
+}
+
+var (
+	_ = bytes.Equal
+	_ = fmt.Sprint
+	_ = io.EOF
+	_ = os.Stat
+	_ = strings.Cut
+)
