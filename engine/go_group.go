@@ -388,34 +388,32 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 
 // fill sets dst to the operand's elements from..from+len(dst) of the group's space.
 func (r *goRun) fill(o operand, dst []float32, from int) {
-	value := func(i int) float32 { return 0 }
+	var f []float32
+	var b []bool
 	if o.node.boolean() {
-		b := r.bools(o.node)
-		value = func(i int) float32 {
-			if b[i] {
-				return gokernel.True
-			}
-			return 0
-		}
+		b = r.bools(o.node)
 	} else {
-		f := r.floats(o.node)
+		f = r.floats(o.node)
 		if o.inner == 1 && o.block > 1 {
 			for i := 0; i < len(dst); {
 				i += copy(dst[i:], f[(from+i)%o.block:o.block])
 			}
 			return
 		}
-		value = func(i int) float32 { return f[i] }
 	}
 	for i := 0; i < len(dst); {
 		run := min(o.inner-(from+i)%o.inner, len(dst)-i)
-		v := value((from + i) / o.inner % o.block)
 		if o.block == 1 {
 			run = len(dst) - i
 		}
-		for j := range dst[i : i+run] {
-			dst[i+j] = v
+		at := (from + i) / o.inner % o.block
+		var v float32
+		if b == nil {
+			v = f[at]
+		} else if b[at] {
+			v = gokernel.True
 		}
+		gokernel.Fill(dst[i:i+run], v)
 		i += run
 	}
 }

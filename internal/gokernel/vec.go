@@ -255,3 +255,14 @@ func Reduce(threads int, dst, src []float32, outer, run, inner int, greatest boo
 		}
 	})
 }
+
+// Fill sets every element of dst to v.
+func Fill(dst []float32, v float32) {
+	n := min(len(dst), 16)
+	for i := range dst[:n] {
+		dst[i] = v
+	}
+	for n < len(dst) { // memmove fills faster than a loop
+		n += copy(dst[n:], dst[:n])
+	}
+}
