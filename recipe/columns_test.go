@@ -3,6 +3,7 @@ package recipe
 import (
 	"errors"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -394,4 +395,25 @@ func FuzzColumns(f *testing.F) {
 			tableTrip(t, r)
 		}
 	})
+}
+
+// TestDocs reads the table recipe of docs/recipes.md.
+func TestDocs(t *testing.T) {
+	b, err := os.ReadFile("../docs/recipes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(b), "```yaml\ndomain: table\n")
+	body, _, end := strings.Cut(rest, "```")
+	if !ok || !end {
+		t.Fatal("no table recipe in docs/recipes.md")
+	}
+	r, err := Parse("docs", []byte("domain: table\n"+body), tableSpecs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tableTrip(t, r)
+	if len(r.Columns) != 5 || len(r.Rules) != 3 || len(r.AllTransforms()) != 5 {
+		t.Errorf("%+v", r)
+	}
 }
