@@ -62,6 +62,9 @@ func openXLA(cfg Config) (*Engine, error) {
 		if err := os.Setenv("XLA_FLAGS", flags); err != nil {
 			return nil, fmt.Errorf("engine: xla: %w", err)
 		}
+		if !cuda {
+			keepMemory()
+		}
 		b, err := xla.NewWithOptions(plugin, nil)
 		if err != nil {
 			return nil, fmt.Errorf("%w: xla: %s: %s", ErrUnavailable, plugin, cause(err))
