@@ -157,6 +157,25 @@ func TestGoOperations(t *testing.T) {
 	}
 }
 
+// TestGoBarrier checks that barriers do not send a graph to the inner back end.
+func TestGoBarrier(t *testing.T) {
+	own, _ := openGoBoth(t, 1)
+	p, err := own.Compile("barrier", func(g *Graph) []*Node {
+		x := Parameter(g, "x", f32(2, 3))
+		return []*Node{Add(OptimizationBarrier(Mul(x, x)), x)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := p.g.Executable().(*goPlan); !ok {
+		t.Fatalf("the graph runs as %T", p.g.Executable())
+	}
+	got, err := p.Floats([]float32{1, 2, 3, 4, 5, 6})
+	if err != nil || !slices.Equal(got[0], []float32{2, 6, 12, 20, 30, 42}) {
+		t.Fatal(got, err)
+	}
+}
+
 // TestGoEmpty runs what has no elements.
 func TestGoEmpty(t *testing.T) {
 	e, _ := openGoBoth(t, 1)

@@ -569,3 +569,31 @@ func (f *goFunction) ScatterSum(x, at, updates compute.Value, indexVectorAxis in
 		return f.ScatterSum
 	}, x, at, updates, indexVectorAxis, updateWindowAxes, insertedWindowAxes, scatterAxes, sorted, unique)
 }
+
+// OptimizationBarrier is recorded as the identity of each operand: there is nothing across which the go engine moves work.
+func (f *goFunction) OptimizationBarrier(xs ...compute.Value) ([]compute.Value, error) {
+	xs = slices.Clone(xs)
+	out, err := f.Function.OptimizationBarrier(xs...)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range out {
+		f.identity(v, xs[i])
+	}
+	return out, nil
+}
+
+// SchedulingBarrier is recorded as the identity.
+func (f *goFunction) SchedulingBarrier(x compute.Value, after ...compute.Value) (compute.Value, error) {
+	v, err := f.Function.SchedulingBarrier(x, after...)
+	if err == nil {
+		f.identity(v, x)
+	}
+	return v, err
+}
+
+func (f *goFunction) identity(v, x compute.Value) {
+	if src := f.nodes[x]; src != nil && f.nodes[v] == nil {
+		f.add(v, &goNode{op: compute.OpTypeIdentity, in: []*goNode{src}, shape: src.shape, param: -1})
+	}
+}
