@@ -67,7 +67,7 @@ var typeNames = map[domain.DType]string{domain.U8: "uint8", domain.U16: "uint16"
 
 func contractOf(r *recipe.Recipe) []CardTerm {
 	out := []CardTerm{}
-	for _, t := range r.Views.Transforms {
+	for _, t := range r.AllTransforms() {
 		for _, term := range t.Terms {
 			out = append(out, CardTerm{t.Name, term.Kind.String(), term.Range.From, term.Range.To})
 		}

@@ -51,7 +51,7 @@ func (l *line) report(out *Outcome) ([]string, error) {
 	if err := l.dir.ReadJSON(dataFile, &r.Data); err != nil {
 		return nil, err
 	}
-	for _, t := range l.r.Views.Transforms {
+	for _, t := range l.r.AllTransforms() {
 		name, unit := principal(l, t.Name)
 		for _, term := range t.Terms {
 			w := term.Weight
