@@ -216,6 +216,9 @@ func streams(t *testing.T, s domain.Samples, v domain.Sampler) {
 			}
 		case contract.Equivariant:
 			want(st, st.Input, in.DType, in.Dims...)
+			if st.Clean != "" {
+				want(st, st.Clean, in.DType, in.Dims...)
+			}
 			if st.Classes > 0 {
 				want(st, st.Target, domain.I32)
 			} else {

@@ -20,6 +20,7 @@ type Samples struct {
 	target   domain.Target
 	hash     string
 	about    domain.About
+	lazySampler
 }
 
 // InputName is the name of the Input field.

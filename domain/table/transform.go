@@ -124,6 +124,7 @@ type step struct {
 	op     op
 	spec   view.Spec // of the declared name
 	cfg    view.Config
+	at     int     // in the order of the recipe
 	column int     // -1: the row
 	within int     // of swap_within
 	grid   float64 // of shift: the shift is a multiple of it; 0: any
