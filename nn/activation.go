@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/selfsame-ml/selfsame/engine"
 )
 
 // keepPositive is v where y > 0, else 0.
@@ -29,6 +31,10 @@ func GELU(x *graph.Node) *graph.Node {
 		},
 		func(_, v *graph.Node) []*graph.Node {
 			pdf := graph.MulScalar(graph.Exp(graph.MulScalar(graph.Square(x), -0.5)), 1/math.Sqrt(2*math.Pi))
+			if onXLACPU(engine.ModeOf(x.Graph())) {
+				// Computed again, and written otherwise than in the forward: XLA would share an equal expression, and store it.
+				cdf = graph.OneMinus(graph.MulScalar(graph.AddScalar(graph.Erf(graph.MulScalar(x, -math.Sqrt2/2)), 1), 0.5))
+			}
 			return []*graph.Node{graph.Mul(v, graph.Add(cdf, graph.Mul(x, pdf)))}
 		})
 }

@@ -39,32 +39,31 @@ func ScaledDotProduct(q, k, v *graph.Node, opt AttentionOptions) *graph.Node {
 	bmm := func(a *graph.Node, ca int, x *graph.Node, cx int) *graph.Node {
 		return dot(mode, a, []int{ca}, []int{0}, x, []int{cx}, []int{0})
 	}
-	var p *graph.Node
+	var scaled, e, inverse *graph.Node // q*scale, exp(score - max), 1/sum(e)
 	y := CustomVJP([]*graph.Node{q, k, v},
 		func() *graph.Node {
-			score := graph.MulScalar(bmm(q, 2, k, 2), scale)
+			scaled = graph.MulScalar(q, scale)
+			score := bmm(scaled, 2, k, 2)
 			if mask != nil {
 				score = graph.Reshape(graph.Add(graph.Reshape(score, b, h, s, keys), mask), b*h, s, keys)
 			}
-			p = softmax(score)
+			top := rowMax(score)
+			e = graph.Exp(graph.Sub(score, top))
+			inverse = graph.Reciprocal(keepLast(graph.ReduceSum, e))
 			if opt.KeyMask != nil {
-				p = dropUnseen(p, score)
+				// A row whose scores are all hidden becomes 0: it would be an average over keys that must not be seen.
+				seen := graph.GreaterThan(top, graph.Scalar(q.Graph(), top.DType(), hidden/2))
+				inverse = graph.Where(seen, inverse, graph.ZerosLike(inverse))
 			}
-			return bmm(p, 2, v, 1)
+			return graph.Mul(bmm(e, 2, v, 1), inverse) // the softmax is divided after the product, which is smaller
 		},
-		func(_, dy *graph.Node) []*graph.Node {
-			ds := graph.MulScalar(softmaxAdjoint(p, bmm(dy, 2, v, 2)), scale)
-			return []*graph.Node{bmm(ds, 2, k, 1), bmm(ds, 1, q, 1), bmm(p, 1, dy, 1)}
+		func(y, dy *graph.Node) []*graph.Node {
+			// sum_j p_ij dp_ij = dy_i·y_i, as in FlashAttention (Dao et al. 2022, appendix B).
+			delta := keepLast(graph.ReduceSum, graph.Mul(dy, y))
+			ds := graph.Mul(graph.Mul(e, inverse), graph.Sub(bmm(dy, 2, v, 2), delta))
+			return []*graph.Node{graph.MulScalar(bmm(ds, 2, k, 1), scale), bmm(ds, 1, scaled, 1), bmm(e, 1, graph.Mul(dy, inverse), 1)}
 		})
 	return graph.Reshape(y, b, h, s, d)
-}
-
-// dropUnseen is p but for rows whose scores are all hidden, which become 0. Such a row of the softmax is an average over keys
-// that must not be seen, and constant, since the scores drown in what hides them; softmaxAdjoint does not know that.
-func dropUnseen(p, score *graph.Node) *graph.Node {
-	top := keepLast(graph.ReduceMax, score)
-	seen := graph.GreaterThan(top, graph.Scalar(p.Graph(), p.DType(), hidden/2))
-	return graph.Mul(p, graph.ConvertDType(seen, p.DType()))
 }
 
 // bias is what is added to the scores [batch, heads, queries, keys], or nil.

@@ -28,11 +28,76 @@ func Linear(x, w, b *graph.Node) *graph.Node {
 		panic(fmt.Errorf("nn: linear of %s by %s", x.Shape(), w.Shape()))
 	}
 	d[len(d)-1] = w.Shape().Dim(1)
-	y := MatMul(graph.Reshape(x, -1, w.Shape().Dim(0)), w)
-	if b != nil {
-		y = AddBias(y, b)
-	}
+	y := linear(graph.Reshape(x, -1, w.Shape().Dim(0)), w, b)
 	return graph.Reshape(y, d...)
+}
+
+// linear is x·w + b of x `[n, in]`; b may be nil.
+func linear(x, w, b *graph.Node) *graph.Node {
+	mode := engine.ModeOf(x.Graph())
+	if !onXLACPU(mode) {
+		y := MatMul(x, w)
+		if b != nil {
+			y = AddBias(y, b)
+		}
+		return y
+	}
+	in := []*graph.Node{x, w}
+	if b != nil {
+		in = append(in, b)
+	}
+	return CustomVJP(in,
+		func() *graph.Node {
+			y := dot(mode, x, []int{1}, nil, w, []int{0}, nil)
+			if b != nil {
+				y = graph.Add(y, expandLeft(b, 2))
+			}
+			return y
+		},
+		func(_, v *graph.Node) []*graph.Node {
+			var dw *graph.Node
+			if w.Shape().Dim(0) > w.Shape().Dim(1) { // the product is up to twice as fast where its longer side is the last
+				dw = graph.Transpose(apart(dot(mode, v, []int{0}, nil, x, []int{0}, nil)), 0, 1)
+			} else {
+				dw = dot(mode, x, []int{0}, nil, v, []int{0}, nil)
+			}
+			out := []*graph.Node{dot(mode, v, []int{1}, nil, w, []int{1}, nil), dw}
+			if b != nil {
+				out = append(out, columnSums(v))
+			}
+			return out
+		})
+}
+
+// onXLACPU says that XLA compiles for a CPU, whose emitters want some operations in a form of their own.
+func onXLACPU(mode engine.Mode) bool { return mode.Engine == engine.XLA && !mode.CUDA }
+
+// apart is x behind a barrier over which XLA neither fuses nor simplifies. The second operand is there because
+// the back end drops a barrier of one.
+func apart(x *graph.Node) *graph.Node {
+	return graph.OptimizationBarriers(x, graph.ScalarZero(x.Graph(), dtypes.Float32))[0]
+}
+
+// columnSums sums x `[..., c]` over all axes but the last, as sumRows. XLA's CPU compiler merges a reshape into a reduction
+// that follows it, and sums over several leading axes ten times slower than over one: the barrier keeps them apart.
+func columnSums(x *graph.Node) *graph.Node {
+	if x.Rank() < 2 || !onXLACPU(engine.ModeOf(x.Graph())) {
+		return sumRows(x)
+	}
+	return graph.ReduceSum(apart(rows(x)), 0)
+}
+
+// rowMax is the maximum over the last axis of x, kept as an axis of 1. XLA's CPU compiler vectorises a maximum only
+// over an axis that is not the last: a long row is folded to 16 columns first.
+func rowMax(x *graph.Node) *graph.Node {
+	const lanes = 16
+	n := x.Shape().Dim(-1)
+	if n < 4*lanes || n%lanes != 0 || !onXLACPU(engine.ModeOf(x.Graph())) {
+		return keepLast(graph.ReduceMax, x)
+	}
+	d := append([]int(nil), x.Shape().Dimensions...)
+	folded := graph.Reshape(x, append(d[:len(d)-1], n/lanes, lanes)...)
+	return keepLast(graph.ReduceMax, apart(graph.ReduceMax(folded, -2)))
 }
 
 // Softmax is exp(x)/sum(exp(x)) on the last axis of x.
@@ -43,7 +108,7 @@ func Softmax(x *graph.Node) *graph.Node {
 }
 
 func softmax(x *graph.Node) *graph.Node {
-	e := graph.Exp(graph.Sub(x, keepLast(graph.ReduceMax, x)))
+	e := graph.Exp(graph.Sub(x, rowMax(x)))
 	return graph.Div(e, keepLast(graph.ReduceSum, e))
 }
 

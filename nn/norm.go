@@ -13,7 +13,7 @@ func Affine(x, a, b *graph.Node) *graph.Node {
 			return graph.Add(graph.Mul(x, expandLeft(a, x.Rank())), expandLeft(b, x.Rank()))
 		},
 		func(_, v *graph.Node) []*graph.Node {
-			return []*graph.Node{graph.Mul(v, expandLeft(a, x.Rank())), sumRows(graph.Mul(v, x)), sumRows(v)}
+			return []*graph.Node{graph.Mul(v, expandLeft(a, x.Rank())), columnSums(graph.Mul(v, x)), columnSums(v)}
 		})
 }
 
@@ -22,7 +22,7 @@ func Scale(x, a *graph.Node) *graph.Node {
 	return CustomVJP([]*graph.Node{x, a},
 		func() *graph.Node { return graph.Mul(x, expandLeft(a, x.Rank())) },
 		func(_, v *graph.Node) []*graph.Node {
-			return []*graph.Node{graph.Mul(v, expandLeft(a, x.Rank())), sumRows(graph.Mul(v, x))}
+			return []*graph.Node{graph.Mul(v, expandLeft(a, x.Rank())), columnSums(graph.Mul(v, x))}
 		})
 }
 
