@@ -32,6 +32,7 @@ type Sampler struct {
 	transforms []domain.Transformation
 	pool       sync.Pool // of *workspace
 	counts     [3]atomic.Int64
+	judges     [2]*judgement // of views; the second where cells may be masked
 }
 
 // Counts says how often views had to be made otherwise than drawn.
@@ -84,6 +85,7 @@ func NewSampler(s *Samples) (*Sampler, error) {
 		return nil, err
 	}
 	out := &Sampler{samples: s, m: m, count: s.recipe.Views.Count}
+	out.judges = [2]*judgement{m.judgementOf(m.steps, false), m.judgementOf(m.steps, true)}
 	out.pool.New = func() any { return out.newWorkspace() }
 	if err := out.declare(); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/selfsame-ml/selfsame/domain"
 	"github.com/selfsame-ml/selfsame/internal/rowrule"
@@ -18,6 +19,9 @@ type maker struct {
 	touch  []int32 // the M columns that row-wise transformations choose from
 	train  []int32 // rows of the training part: the donors
 	book   *rulebook
+
+	trainSet  sync.Once
+	trainRows []bool // by row of the table; see inTrain
 }
 
 // limits are what a calculated cell of a column must keep.
