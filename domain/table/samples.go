@@ -21,6 +21,7 @@ type Samples struct {
 	hash     string
 	about    domain.About
 	lazySampler
+	lazyMarginals
 }
 
 // InputName is the name of the Input field.
