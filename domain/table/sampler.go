@@ -179,6 +179,8 @@ type workspace struct {
 	stream   *rng.Stream
 	src, row Row
 	perm     []int32
+	donors   []int
+	cells    []float64
 	blame    []bool
 	kept     int64
 	redrawn  int64
@@ -198,7 +200,7 @@ type drawn struct {
 
 func (s *Sampler) newWorkspace() *workspace {
 	n := len(s.m.t.Columns)
-	return &workspace{stream: rng.NewStream(), src: NewRow(n), row: NewRow(n), perm: make([]int32, n), blame: make([]bool, n)}
+	return &workspace{stream: rng.NewStream(), src: NewRow(n), row: NewRow(n), perm: make([]int32, n), donors: make([]int, n), cells: make([]float64, n), blame: make([]bool, n)}
 }
 
 // NewScratch returns the memory of one worker for Fill.
@@ -216,9 +218,10 @@ func (s *Sampler) Fill(dst []domain.Array, row int, seed, epoch uint64, i int, s
 	if !ok || len(w.perm) != len(s.m.t.Columns) || len(dst) != len(s.fields) {
 		return errScratch
 	}
-	if err := s.samples.Row(domain.Train, i, &w.src); err != nil {
-		return err
+	if i < 0 || i >= len(s.m.train) {
+		return fmt.Errorf("table: sample %d of a part that has %d", i, len(s.m.train))
 	}
+	s.m.read(i, &w.src)
 	enc, size := s.m.enc, s.m.enc.Size()
 	for k := range s.streams {
 		st := &s.streams[k]

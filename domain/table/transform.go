@@ -308,7 +308,7 @@ func keyOf(p *view.Params) splitmix {
 // groups are the training rows by the cell of a column.
 type groups struct {
 	first  []int32           // rows of group g are rows[first[g]:first[g+1]]
-	rows   []int32           // of the table
+	rows   []int32           // places in the training part
 	byCode bool              // group = code of the level
 	by     map[float64]int32 // else
 }
@@ -335,11 +335,11 @@ func newGroups(t *Table, train []int32, j int) *groups {
 		n = len(distinct)
 	}
 	g.first = make([]int32, n+1)
-	each := func(fn func(i, k int32)) {
-		for _, i := range train {
+	each := func(fn func(at, k int32)) {
+		for at, i := range train {
 			if t.States[j][i] == Present {
 				if k := g.of(t.Values[j][i]); k >= 0 {
-					fn(i, k)
+					fn(int32(at), k)
 				}
 			}
 		}
@@ -368,7 +368,7 @@ func (g *groups) of(v float64) int32 {
 	return -1
 }
 
-// donor draws a training row with the cell v in the group's column; -1 where there is none.
+// donor draws (the place of) a training row with the cell v in the group's column; -1 where there is none.
 func (g *groups) donor(s *splitmix, v float64) int {
 	k := g.of(v)
 	if k < 0 || g.first[k] == g.first[k+1] {

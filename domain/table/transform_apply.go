@@ -19,6 +19,7 @@ type maker struct {
 	touch  []int32 // the M columns that row-wise transformations choose from
 	train  []int32 // rows of the training part: the donors
 	book   *rulebook
+	pack   []float64 // [train, columns]: the training part row by row, see packed; nil where that would be large
 
 	trainSet  sync.Once
 	trainRows []bool // by row of the table; see inTrain
@@ -45,6 +46,7 @@ func newMaker(s *Samples) (*maker, error) {
 	if len(m.train) == 0 {
 		return nil, fmt.Errorf("table: %w: the training part has no row to draw from", view.ErrConfig)
 	}
+	m.packTrain()
 	m.limits = make([]limits, len(m.t.Columns))
 	for j := range m.limits {
 		m.limits[j] = limitsOf(m.t, m.train, j)
@@ -83,6 +85,66 @@ func newMaker(s *Samples) (*maker, error) {
 		m.steps = append(m.steps, st)
 	}
 	return m, nil
+}
+
+// maxPack is the largest number of cells that are held row by row beside the table (256 MiB).
+const maxPack = 32 << 20
+
+// packed is a cell as one number: its value, or a NaN that carries the state. No cell that is present is a NaN.
+func packed(v float64, s State) float64 {
+	if s == Present {
+		return v
+	}
+	return math.Float64frombits(0x7ff8<<48 | uint64(s))
+}
+
+// unpacked is the inverse of packed.
+func unpacked(x float64) (float64, State) {
+	if x == x {
+		return x, Present
+	}
+	return 0, State(math.Float64bits(x))
+}
+
+// packTrain lays the training part out row by row: a view reads one row and single cells of many others, each a miss of the
+// cache.
+func (m *maker) packTrain() {
+	n := len(m.t.Columns)
+	if n*len(m.train) > maxPack {
+		return
+	}
+	m.pack = make([]float64, n*len(m.train))
+	for j := range n {
+		v, st := m.t.Values[j], m.t.States[j]
+		for k, i := range m.train {
+			m.pack[k*n+j] = packed(v[i], st[i])
+		}
+	}
+}
+
+// read copies training row k into r.
+func (m *maker) read(k int, r *Row) {
+	if m.pack == nil {
+		m.t.Read(int(m.train[k]), r)
+		return
+	}
+	n := len(r.V)
+	for j, x := range m.pack[k*n : (k+1)*n] {
+		if x == x {
+			r.V[j], r.S[j] = x, Present
+		} else {
+			r.V[j], r.S[j] = unpacked(x)
+		}
+	}
+}
+
+// cell is cell j of training row k, packed.
+func (m *maker) cell(j, k int) float64 {
+	if m.pack == nil {
+		i := m.train[k]
+		return packed(m.t.Values[j][i], m.t.States[j][i])
+	}
+	return m.pack[k*len(m.t.Columns)+j]
 }
 
 // limitsOf says what calculated cells of column j keep: its bounds, and the grid on which the training part lies (whole numbers, cents,
@@ -203,7 +265,7 @@ func (m *maker) apply(w *workspace, s *step, d *drawn) bool {
 		m.write(w, s, j, -1, v, Present)
 	case opSwap:
 		g := d.key
-		m.give(w, s, j, int(m.train[g.intn(len(m.train))]))
+		m.give(w, s, j, g.intn(len(m.train)))
 	case opSwapWithin:
 		g := d.key
 		if r.S[s.within] != Present {
@@ -214,8 +276,23 @@ func (m *maker) apply(w *workspace, s *step, d *drawn) bool {
 		}
 	case opCorrupt:
 		g := d.key
-		for _, j := range m.pick(w, &g, d) {
-			m.give(w, s, int(j), int(m.train[g.intn(len(m.train))]))
+		chosen := m.pick(w, &g, d)
+		rows, cells := w.donors[:len(chosen)], w.cells[:len(chosen)]
+		for q := range rows {
+			rows[q] = g.intn(len(m.train))
+		}
+		// All cells are fetched before the first is looked at: the misses of the cache overlap.
+		if n := len(m.t.Columns); m.pack != nil {
+			for q, j := range chosen {
+				cells[q] = m.pack[rows[q]*n+int(j)]
+			}
+		} else {
+			for q, j := range chosen {
+				cells[q] = m.cell(int(j), rows[q])
+			}
+		}
+		for q, j := range chosen {
+			m.put(w, s, int(j), rows[q], cells[q])
 		}
 	case opMaskRows:
 		g := d.key
@@ -226,12 +303,24 @@ func (m *maker) apply(w *workspace, s *step, d *drawn) bool {
 	return true
 }
 
-// give writes the cell of a donor row; what a view took away stays away.
-func (m *maker) give(w *workspace, s *step, j, donor int) {
-	if w.row.S[j] >= Dropped {
+func (m *maker) give(w *workspace, s *step, j, k int) { m.put(w, s, j, k, m.cell(j, k)) }
+
+// put writes x, the packed cell j of training row k; what a view took away stays away.
+func (m *maker) put(w *workspace, s *step, j, k int, x float64) {
+	r := &w.row
+	if r.S[j] >= Dropped {
 		return
 	}
-	m.write(w, s, j, donor, m.t.Values[j][donor], m.t.States[j][donor])
+	if w.trace != nil {
+		v, st := unpacked(x)
+		m.write(w, s, j, int(m.train[k]), v, st)
+		return
+	}
+	if x == x {
+		r.V[j], r.S[j] = x, Present
+	} else {
+		r.V[j], r.S[j] = unpacked(x)
+	}
 }
 
 func (m *maker) write(w *workspace, s *step, j, donor int, v float64, st State) {
