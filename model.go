@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -34,11 +35,13 @@ type Card struct {
 	Dim      int            `json:"dim"` // width of the features
 	Contract []CardTerm     `json:"contract"`
 	Classes  []string       `json:"classes,omitempty"`
-	DataHash string         `json:"data_hash"` // sha256 of the samples
-	Inputs   string         `json:"inputs"`    // sha256 of recipe and data
-	Steps    int            `json:"steps"`
-	Seed     uint64         `json:"seed"`
-	Versions CardVersions   `json:"versions"`
+	// Data is what the domain must know of its data beside the input (tables: columns, levels, statistics).
+	Data     json.RawMessage `json:"data,omitempty"`
+	DataHash string          `json:"data_hash"` // sha256 of the samples
+	Inputs   string          `json:"inputs"`    // sha256 of recipe and data
+	Steps    int             `json:"steps"`
+	Seed     uint64          `json:"seed"`
+	Versions CardVersions    `json:"versions"`
 }
 
 // CardInput is the input that the encoder takes.
@@ -109,6 +112,11 @@ func (l *line) saveModel(res *pretrain.Result) error {
 		Input:    CardInput{in.Name, typeNames[in.DType], in.Dims},
 		Contract: contractOf(l.r), Classes: l.samples.Classes(), DataHash: l.samples.Hash(), Inputs: l.inputs[StagePretrain],
 		Steps: res.Steps, Seed: l.r.Seed, Versions: CardVersions{Version(), runtime.Version(), l.engine.String()},
+	}
+	if c, ok := l.samples.(domain.Carder); ok {
+		if card.Data, err = c.CardData(); err != nil {
+			return fmt.Errorf("selfsame: model card: %w", err)
+		}
 	}
 	encoder := map[string]train.Value{}
 	for name, v := range res.Weights {
@@ -187,6 +195,7 @@ type checkpoints struct {
 	dir    *store.RunDir
 	keep   int
 	inputs string
+	folder string // below store.Checkpoints; "" is the whole objective's
 }
 
 const checkpointExt = ".safetensors"
@@ -195,7 +204,7 @@ func (c *checkpoints) name(step int) string { return fmt.Sprintf("step-%09d%s", 
 
 // Save writes a checkpoint atomically, then removes the oldest ones.
 func (c *checkpoints) Save(st *train.State) error {
-	name := store.Checkpoints + "/" + c.name(st.Step)
+	name := path.Join(store.Checkpoints, c.folder, c.name(st.Step))
 	err := c.dir.Write(name, func(w io.Writer) error {
 		return store.WriteTensors(w, tensorsOf(st.Values), map[string]string{"step": strconv.Itoa(st.Step), "inputs": c.inputs})
 	})
@@ -207,7 +216,7 @@ func (c *checkpoints) Save(st *train.State) error {
 		return err
 	}
 	for _, old := range names[:max(0, len(names)-c.keep)] {
-		if err := os.Remove(c.dir.File(store.Checkpoints, old)); err != nil {
+		if err := os.Remove(c.dir.File(store.Checkpoints, c.folder, old)); err != nil {
 			return fmt.Errorf("selfsame: %w", err)
 		}
 	}
@@ -216,7 +225,7 @@ func (c *checkpoints) Save(st *train.State) error {
 
 // list returns the checkpoints by step, the oldest first.
 func (c *checkpoints) list() ([]string, error) {
-	entries, err := os.ReadDir(c.dir.File(store.Checkpoints))
+	entries, err := os.ReadDir(c.dir.File(store.Checkpoints, c.folder))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -241,7 +250,7 @@ func (c *checkpoints) Latest() (*train.State, error) {
 		return nil, err
 	}
 	for _, name := range slices.Backward(names) {
-		ts, err := store.ReadTensors(c.dir.File(store.Checkpoints, name))
+		ts, err := store.ReadTensors(c.dir.File(store.Checkpoints, c.folder, name))
 		if errors.Is(err, store.ErrTensors) {
 			continue
 		}

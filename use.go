@@ -78,19 +78,25 @@ func (m *Model) Close() { m.engine.Close() }
 // Dim is the width of the features.
 func (m *Model) Dim() int { return m.Card.Dim }
 
-// Sample is one embedded sample. Features is overwritten by the next one.
+// Sample is one embedded sample. Features and IDs are overwritten by the next one.
 type Sample struct {
 	Index    int
-	Name     string // file, or row of an array
-	Part     string // "train", "val" or "test" of the source
-	Label    string // class in the source, or ""
+	Name     string   // file, or row of an array; file and line of a record
+	Part     string   // "train", "val" or "test" of the source; "" for records
+	Label    string   // class in the source, or ""
+	IDs      []string // records: the columns Source.IDs
+	Err      error    // records: why there are no features
 	Features []float32
 }
 
 // Source names the data that a model is used on.
 type Source struct {
-	Path string // catalogue name, folder, image file, IDX or .npy file
-	Part string // "train", "test" or "all" ("" is all)
+	Path string // catalogue name, folder, image file, IDX or .npy file; for tables a file ("-": standard input) or a database
+	Part string // "train", "test" or "all" ("" is all); tables have no parts
+	// Tables.
+	Query  string   // of a database
+	IDs    []string // columns that samples carry; nil: the identifiers
+	MaxBad int      // records that may fail before the rest is given up; 0: any number
 }
 
 // Embed computes the features of every sample of a source, in order. Memory does not grow with the
@@ -99,6 +105,13 @@ func (m *Model) Embed(ctx context.Context, src Source, take func(Sample) error) 
 	d, err := all.Lookup(m.Card.Domain)
 	if err != nil {
 		return err
+	}
+	if _, ok := d.(domain.Streamer); ok {
+		rec, err := m.records(ctx, src)
+		if err != nil {
+			return err
+		}
+		return rec.embed(ctx, take)
 	}
 	r := recipe.Default()
 	r.Domain, r.Encoder, r.Seed = m.Card.Domain, m.Card.Encoder, m.Card.Seed
@@ -161,17 +174,24 @@ func (m *Model) Embed(ctx context.Context, src Source, take func(Sample) error) 
 type Prediction struct {
 	Sample
 	Classes       []string
-	Probabilities []float64 // as Classes; overwritten by the next one
-	Best          int
+	Probabilities []float64 // as Classes; overwritten by the next one; nil where Err says why
+	Best          int       // -1 where Err says why
 }
 
 // Predict classifies every sample of a source.
 func (m *Model) Predict(ctx context.Context, src Source, take func(Prediction) error) error {
+	return m.predict(func(take func(Sample) error) error { return m.Embed(ctx, src, take) }, take)
+}
+
+func (m *Model) predict(each func(func(Sample) error) error, take func(Prediction) error) error {
 	if m.head == nil {
 		return fmt.Errorf("%w: the model has no head: adapt was not run, or the data had no labels", ErrStage)
 	}
 	lin := m.head.Linear
-	return m.Embed(ctx, src, func(s Sample) error {
+	return each(func(s Sample) error {
+		if s.Err != nil {
+			return take(Prediction{Sample: s, Classes: m.head.Classes, Best: -1})
+		}
 		p, err := lin.Probabilities(s.Features)
 		if err != nil {
 			return err
@@ -204,6 +224,9 @@ func (m *Model) EmbedFile(ctx context.Context, src Source, path string) (n int, 
 			err = bad
 		}
 	}()
+	if m.Streams() {
+		return m.embedRecords(ctx, src, path)
+	}
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".npy":
 		w, err := store.CreateNPY(path, m.Dim())
@@ -266,12 +289,23 @@ func (m *Model) EmbedFile(ctx context.Context, src Source, path string) (n int, 
 
 // PredictCSV writes one row a sample: index, name, label, and the top classes with their probabilities.
 func (m *Model) PredictCSV(ctx context.Context, src Source, w io.Writer, top int) (n int, err error) {
+	if m.head == nil {
+		return 0, m.predict(nil, nil)
+	}
 	c := csv.NewWriter(w)
 	head := []string{"index", "name", "label"}
-	if m.head != nil {
-		top = min(max(top, 1), len(m.head.Classes))
+	each := func(take func(Sample) error) error { return m.Embed(ctx, src, take) }
+	streams := m.Streams()
+	if streams {
+		rec, err := m.records(ctx, src)
+		if err != nil {
+			return 0, err
+		}
+		head = recordColumns(rec.stream.IDs())
+		each = func(take func(Sample) error) error { return rec.embed(ctx, take) }
 	}
-	for k := range max(top, 1) {
+	top = min(max(top, 1), len(m.head.Classes))
+	for k := range top {
 		suffix := ""
 		if k > 0 {
 			suffix = strconv.Itoa(k + 1)
@@ -281,7 +315,7 @@ func (m *Model) PredictCSV(ctx context.Context, src Source, w io.Writer, top int
 	if err := c.Write(head); err != nil {
 		return 0, fmt.Errorf("selfsame: %w", err)
 	}
-	err = m.Predict(ctx, src, func(p Prediction) error {
+	err = m.predict(each, func(p Prediction) error {
 		order := make([]int, len(p.Classes))
 		for i := range order {
 			order[i] = i
@@ -296,6 +330,16 @@ func (m *Model) PredictCSV(ctx context.Context, src Source, w io.Writer, top int
 			return 0
 		})
 		row := []string{strconv.Itoa(p.Index), p.Name, p.Label}
+		if streams {
+			row = recordCells(row, &p.Sample)
+		}
+		if p.Best < 0 {
+			for len(row) < len(head) {
+				row = append(row, "")
+			}
+			n++
+			return c.Write(row)
+		}
 		for _, k := range order[:top] {
 			row = append(row, p.Classes[k], strconv.FormatFloat(p.Probabilities[k], 'f', 4, 64))
 		}

@@ -44,14 +44,23 @@ func NewEmbedderMode(e *engine.Engine, mode engine.Mode, s domain.Samples) (*Emb
 	if err != nil {
 		return nil, err
 	}
-	input := s.Input()
+	m, err := NewInputEmbedder(e, mode, s.Input(), enc)
+	if err != nil {
+		return nil, err
+	}
+	m.samples = s
+	return m, nil
+}
+
+// NewInputEmbedder is an Embedder of an input without samples: Each and Bind work, Part does not.
+func NewInputEmbedder(e *engine.Engine, mode engine.Mode, input domain.Field, enc domain.Encoder) (*Embedder, error) {
 	f, err := NewForwardMode(e, "embed", mode, []domain.Field{input}, embedRows(input), func(sc *nn.Scope, in map[string]*graph.Node) []*graph.Node {
 		return []*graph.Node{enc.Encode(sc.In(EncoderScope), in[input.Name]).Pooled}
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Embedder{forward: f, samples: s, dim: enc.Dim()}, nil
+	return &Embedder{forward: f, dim: enc.Dim()}, nil
 }
 
 // Dim is the width of the features.

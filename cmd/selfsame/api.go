@@ -112,13 +112,24 @@ func openModel(q embedRequest) (*selfsame.Model, error) {
 	return m, nil
 }
 
+// stdio stands for the standard input or output.
+const stdio = "-"
+
+func source(q embedRequest) selfsame.Source {
+	return selfsame.Source{Path: q.Data, Part: q.Part, Query: q.Query, IDs: q.IDs, MaxBad: q.MaxBad}
+}
+
 func embedData(ctx context.Context, q embedRequest) (embedOutcome, error) {
 	m, err := openModel(q)
 	if err != nil {
 		return embedOutcome{}, err
 	}
 	defer m.Close()
-	n, err := m.EmbedFile(ctx, selfsame.Source{Path: q.Data, Part: q.Part}, q.Out)
+	if q.Out == stdio {
+		n, err := m.EmbedCSV(ctx, source(q), os.Stdout)
+		return embedOutcome{Out: q.Out, Samples: n, Dim: m.Dim()}, err
+	}
+	n, err := m.EmbedFile(ctx, source(q), q.Out)
 	return embedOutcome{Out: q.Out, Samples: n, Dim: m.Dim()}, err
 }
 
@@ -130,10 +141,10 @@ func predictData(ctx context.Context, q embedRequest) (embedOutcome, error) {
 	defer m.Close()
 	out := embedOutcome{Out: q.Out}
 	write := func(w io.Writer) (err error) {
-		out.Samples, err = m.PredictCSV(ctx, selfsame.Source{Path: q.Data, Part: q.Part}, w, q.TopK)
+		out.Samples, err = m.PredictCSV(ctx, source(q), w, q.TopK)
 		return err
 	}
-	if q.Out == "" {
+	if q.Out == "" || q.Out == stdio {
 		err = write(os.Stdout)
 	} else {
 		err = store.WriteFile(q.Out, write)

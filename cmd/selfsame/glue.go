@@ -50,6 +50,10 @@ type embedRequest struct {
 	Batch  int
 	Budget int // predict: labels of the head to use; 0 is the largest
 	TopK   int // predict: classes listed a sample
+	// Tables.
+	Query  string   // SQL, where Data is a database
+	IDs    []string // columns copied to the output; nil: the identifiers
+	MaxBad int      // records that may fail; 0: any number
 	Events func(store.Event)
 }
 
