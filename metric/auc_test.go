@@ -169,15 +169,15 @@ func TestVerdictValuesCoverage(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	// Scores of an item under draw d: slope_d*truth + shared noise of the item + own noise. The slope moves with the draw.
 	for _, c := range []struct {
-		name         string
-		slope, noise float64 // of the method; the reference has slope 1
-		spread       float64 // of the slope between draws
-		ties         bool
+		name   string
+		slope  float64 // of the method; the reference has slope 1
+		spread float64 // of the slope between draws
+		ties   bool
 	}{
-		{"equal, no effect of draw", 1, 1, 0, false},
-		{"equal, draws differ", 1, 1, 0.4, false},
-		{"better", 1.5, 1, 0.3, false},
-		{"ties", 1.3, 1, 0.2, true},
+		{"equal, no effect of draw", 1, 0, false},
+		{"equal, draws differ", 1, 0.4, false},
+		{"better", 1.5, 0.3, false},
+		{"ties", 1.3, 0.2, true},
 	} {
 		method := func(slope, own float64, y, item []float64) []float64 {
 			slope += c.spread * r.NormFloat64()
@@ -199,9 +199,8 @@ func TestVerdictValuesCoverage(t *testing.T) {
 					y[i], z[i] = 1, 1
 				}
 			}
-			for d := range draws {
+			for range draws {
 				for m, slope := range []float64{c.slope, 1} {
-					_ = d
 					s := method(slope, 1, y, item)
 					p := make([]float64, 0, 2*items)
 					for _, v := range s {
@@ -214,14 +213,18 @@ func TestVerdictValuesCoverage(t *testing.T) {
 			}
 			return auc, r2
 		}
-		// The truth, from many items and draws.
-		var trueAUC, trueR2 float64
-		const big = 100
-		for range big {
-			a, b := once(1500, 2)
-			for d := range 2 {
-				trueAUC += (mean(a[0][d]) - mean(a[1][d])) / (2 * big)
-				trueR2 += (mean(b[0][d]) - mean(b[1][d])) / (2 * big)
+		// The truth: scores of the two kinds are normal with slopes that are normal over draws; rounded ones by simulation.
+		area := func(slope float64) float64 { return distuv.UnitNormal.CDF(slope / math.Sqrt(2*1.64+c.spread*c.spread)) }
+		trueAUC, trueR2 := area(c.slope)-area(1), 0.25-(1-c.slope/2)*(1-c.slope/2)
+		if c.ties {
+			trueAUC, trueR2 = 0, 0
+			const big = 200
+			for range big {
+				a, b := once(1500, 4)
+				for d := range 4 {
+					trueAUC += (mean(a[0][d]) - mean(a[1][d])) / (4 * big)
+					trueR2 += (mean(b[0][d]) - mean(b[1][d])) / (4 * big)
+				}
 			}
 		}
 		var inAUC, inR2 float64
@@ -236,7 +239,7 @@ func TestVerdictValuesCoverage(t *testing.T) {
 			}
 		}
 		t.Logf("%s: true difference of AUC %.3f covered in %.3f, of R2 %.3f in %.3f", c.name, trueAUC, inAUC, trueR2, inR2)
-		if inAUC < 0.915 || inR2 < 0.915 { // 0.95 less what 1,500 simulations and a few draws leave open
+		if inAUC < 0.92 || inR2 < 0.92 { // 0.95 less what 1,500 simulations and a few draws leave open
 			t.Errorf("%s: coverage %.3f and %.3f, want 0.95", c.name, inAUC, inR2)
 		}
 	}
