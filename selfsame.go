@@ -277,8 +277,10 @@ func (l *line) stage(name string, run func() ([]string, error)) error {
 		return nil
 	}
 	if name == StagePretrain && l.opt.Force && (done || l.foreign()) {
-		if err := os.RemoveAll(l.dir.File(store.Checkpoints)); err != nil {
-			return fmt.Errorf("selfsame: %w", err)
+		for _, name := range []string{store.Checkpoints, armsFolder} {
+			if err := os.RemoveAll(l.dir.File(name)); err != nil {
+				return fmt.Errorf("selfsame: %w", err)
+			}
 		}
 	}
 	start := l.now()
@@ -484,7 +486,11 @@ func (l *line) pretrain() ([]string, error) {
 	after, n1 := e.CompileTime()
 	l.text(StagePretrain, "note", "%d graphs compiled in %.1f s", n1-n0, (after - before).Seconds())
 	files := []string{pretrainFile, encoderFile, cardFile}
-	return files, l.saveModel(res)
+	if err := l.saveModel(res); err != nil {
+		return nil, err
+	}
+	arms, err := l.trainArms(e)
+	return append(files, arms...), err
 }
 
 func knnText(v *float64) string {

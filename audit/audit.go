@@ -431,8 +431,18 @@ func (a *auditor) equivariant(t domain.Transformation, term contract.Term) error
 		return a.decodable(t, term, true)
 	}
 	width = len(head.Data)
-	f, err := train.NewForward(a.Engine, "audit head", []domain.Field{input}, 250, func(s *nn.Scope, in map[string]*graph.Node) []*graph.Node {
-		return []*graph.Node{s.In("head").Linear(st.Name, enc.Encode(s.In(train.EncoderScope), in[input.Name]).Pooled, width, true)}
+	fields := []domain.Field{input}
+	if st.Clean != "" { // the head was trained on the view beside the undisturbed sample
+		clean := input
+		clean.Name += ".clean"
+		fields = append(fields, clean)
+	}
+	f, err := train.NewForward(a.Engine, "audit head", fields, 250, func(s *nn.Scope, in map[string]*graph.Node) []*graph.Node {
+		x := enc.Encode(s.In(train.EncoderScope), in[input.Name]).Pooled
+		if st.Clean != "" {
+			x = graph.Concatenate([]*graph.Node{x, enc.Encode(s.In(train.EncoderScope), in[fields[1].Name]).Pooled}, -1)
+		}
+		return []*graph.Node{s.In("head").Linear(st.Name, x, width, true)}
 	})
 	if err != nil {
 		return err
@@ -442,8 +452,14 @@ func (a *auditor) equivariant(t domain.Transformation, term contract.Term) error
 		return err
 	}
 	out := make([]float32, len(rows)*width)
-	err = f.All(len(rows), func(dst []domain.Array, row, i int) error { return t.Fill(&dst[0], row, a.part, rows[i], ps[i]) },
-		func(i int, o [][]float32) error { copy(out[i*width:(i+1)*width], o[0]); return nil })
+	err = f.All(len(rows), func(dst []domain.Array, row, i int) error {
+		if st.Clean != "" {
+			if err := a.Samples.Fill(&dst[1], row, a.part, rows[i]); err != nil {
+				return err
+			}
+		}
+		return t.Fill(&dst[0], row, a.part, rows[i], ps[i])
+	}, func(i int, o [][]float32) error { copy(out[i*width:(i+1)*width], o[0]); return nil })
 	if err != nil {
 		return err
 	}

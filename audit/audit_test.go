@@ -302,3 +302,22 @@ func TestTooFew(t *testing.T) {
 		t.Errorf("the test part serves where the validation part is small: %+v", res)
 	}
 }
+
+// TestBeside: a head that was trained on the view beside the undisturbed sample is measured on both.
+func TestBeside(t *testing.T) {
+	s := fake(0, domaintest.Lift(-1, 1))
+	s.Beside = true
+	w := weights()
+	w["head/lift/weight"] = value([]int{2 * width, 1}, append(repeat(width, 1.0/width), repeat(width, -1.0/width)...)...)
+	w["head/lift/bias"] = value([]int{1}, 0)
+	res := run(t, s, s.Recipe, w)
+	for _, r := range res.Rows {
+		if r.Transform == "lift" && strings.Contains(r.Measure, "predicted (R2)") {
+			if r.Value < 0.999 || r.Outcome != Kept {
+				t.Errorf("mean difference to the sample: R2 %g, %s", r.Value, r.Outcome)
+			}
+			return
+		}
+	}
+	t.Errorf("no row of the head: %+v", res.Rows)
+}

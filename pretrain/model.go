@@ -123,6 +123,15 @@ func (m *Model) Loss(s *nn.Scope, in map[string]*graph.Node) train.Out {
 			inputs = append(inputs, in[st.Input])
 		}
 	}
+	// The undisturbed sample is the same in every stream that asks for it.
+	undisturbed := -1 // its place among the inputs
+	for _, st := range m.Streams {
+		if st.Kind == contract.Equivariant && st.Clean != "" {
+			undisturbed = len(inputs)
+			inputs = append(inputs, in[st.Clean])
+			break
+		}
+	}
 	var pooled *graph.Node
 	row := 0
 	if len(inputs) > 0 {
@@ -139,6 +148,11 @@ func (m *Model) Loss(s *nn.Scope, in map[string]*graph.Node) train.Out {
 		}
 		row += rows
 		return part
+	}
+	var clean *graph.Node
+	if undisturbed >= 0 {
+		all := pooled.Shape().Dimensions[0]
+		clean = graph.Slice(pooled, graph.AxisRange(all-inputs[undisturbed].Shape().Dimensions[0], all), graph.AxisRange())
 	}
 	for _, st := range m.Streams {
 		switch st.Kind {
@@ -158,6 +172,9 @@ func (m *Model) Loss(s *nn.Scope, in map[string]*graph.Node) train.Out {
 		case contract.Equivariant:
 			target := in[st.Target]
 			f := next(target.Shape().Dimensions[0])
+			if st.Clean != "" { // the head sees what the view was made from (AugSelf, Lee et al. 2021, arXiv:2111.09613)
+				f = graph.Concatenate([]*graph.Node{f, clean}, -1)
+			}
 			if st.Classes > 0 {
 				c := objective.Classify(s.In(heads).Linear(st.Name, f, st.Classes, true), target)
 				add(st, c.Loss)

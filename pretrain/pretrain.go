@@ -16,6 +16,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/selfsame-ml/selfsame/contract"
 	"github.com/selfsame-ml/selfsame/domain"
 	"github.com/selfsame-ml/selfsame/engine"
 	"github.com/selfsame-ml/selfsame/nn"
@@ -41,6 +42,8 @@ type Config struct {
 	Engine      *engine.Engine
 	Samples     domain.Samples
 	Checkpoints Checkpoints // nil: none are kept
+	// Only trains the streams of one kind of contract; 0: all of them. See Arms.
+	Only contract.Kind
 	// Event receives Compiled, Resumed, Progress, Health and Saved values as they happen; may be nil.
 	Event func(any)
 }
@@ -124,12 +127,23 @@ func (f filler) Fill(dst []domain.Array, row int, seed, epoch uint64, i int, scr
 // Check reports what keeps a recipe from being trained on these samples, as [recipe.Errors]. It
 // computes nothing, so that a run can end before its first stage.
 func Check(r *recipe.Recipe, samples domain.Samples) error {
-	_, _, err := build(r, samples)
-	return err
+	if _, _, err := build(r, samples, 0); err != nil {
+		return err
+	}
+	for i, arm := range r.Train.Arms {
+		if _, _, err := build(r, samples, Arms[arm]); err != nil {
+			return recipe.Errors{{Path: fmt.Sprintf("train.arms[%d]", i), Msg: fmt.Sprintf("%s: no stream of %s views is trained", arm, Arms[arm]), Hint: "declare a transformation with this contract, or remove the arm"}}
+		}
+	}
+	return nil
 }
 
-// build makes the model and the sampler of a recipe. What does not fit together is a recipe.Errors.
-func build(r *recipe.Recipe, samples domain.Samples) (*Model, domain.Sampler, error) {
+// Arms are the encoders that a recipe can train beside the whole objective (train.arms), and the one kind of contract
+// that each learns from: with as many steps, from the same seed.
+var Arms = map[string]contract.Kind{"contrast": contract.Invariant, "restore": contract.Restorable, "predict": contract.Equivariant}
+
+// build makes the model and the sampler of a recipe, of the streams of one kind where only is one. What does not fit together is a recipe.Errors.
+func build(r *recipe.Recipe, samples domain.Samples, only contract.Kind) (*Model, domain.Sampler, error) {
 	wrong := func(path, hint string, err error) error {
 		return recipe.Errors{{Path: path, Msg: err.Error(), Hint: hint}}
 	}
@@ -145,6 +159,9 @@ func build(r *recipe.Recipe, samples domain.Samples) (*Model, domain.Sampler, er
 		return nil, nil, wrong("train.batch", "make it smaller, or train on more data", fmt.Errorf("%d samples a step, the training part has %d", r.Train.Batch, n))
 	}
 	model := &Model{Encoder: enc, Objective: r.Objective, Streams: streams(r.Objective, sampler.Streams()), Seed: r.Seed}
+	if only != 0 {
+		model.Streams = slices.DeleteFunc(model.Streams, func(st domain.Stream) bool { return st.Kind != only })
+	}
 	if err := model.Validate(); err != nil {
 		return nil, nil, wrong("views", "", err)
 	}
@@ -166,7 +183,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if event == nil {
 		event = func(any) {}
 	}
-	model, sampler, err := build(r, cfg.Samples)
+	model, sampler, err := build(r, cfg.Samples, cfg.Only)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type Fake struct {
 	X          [3][]Vec
 	Transforms []*Change
 	Enc        domain.Encoder // default: Net{Out: 16}
+	Beside     bool           // Equivariant streams have the undisturbed sample beside the view
 	// OnLabels is told of every reading of labels.
 	OnLabels func(p domain.Part)
 	// OnFill is told of every reading of a sample, one at a time.
@@ -238,6 +239,9 @@ func (f *Fake) Views() (domain.Sampler, error) {
 			} else {
 				x.Target = add(name+".target", domain.F32)
 			}
+			if f.Beside {
+				x.Clean = add(name+".clean", domain.F32, Width)
+			}
 			s.add(k, x)
 		}
 		if !st.Restore.Empty() {
@@ -315,6 +319,9 @@ func (s *sampler) Fill(dst []domain.Array, row int, seed, epoch uint64, i int, s
 			copy(at(st.Input).F32[(row*st.Views+v)*Width:], w.dst[:])
 			switch st.Kind {
 			case contract.Equivariant:
+				if st.Clean != "" {
+					copy(at(st.Clean).F32[row*Width:], w.src[:])
+				}
 				if x := w.ps[last].V[0]; st.Classes > 0 {
 					at(st.Target).I32[row] = int32(x)
 				} else {
