@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -199,6 +200,72 @@ func TestShuffledAtChance(t *testing.T) {
 	}
 	if hits > 20 { // chance is 10, five deviations are 13
 		t.Errorf("%d of 30 right without labels", hits)
+	}
+}
+
+// A number is learnt in its own units, the epoch is chosen on the rows that choose, and a refit reads both.
+func TestTuneValues(t *testing.T) {
+	cfg := tiny()
+	cfg.Classes, cfg.Regress, cfg.Epochs = 0, true, 40
+	tuner, f := setup(t, cfg)
+	value := func(r Row) float64 { // thousands, far from zero
+		return 5000 + 1000*float64(f.X[r.Part][r.Index][1])
+	}
+	error2 := func(net *Network, tuner *Tuner) (mse, spread float64) {
+		t.Helper()
+		test := rows(domain.Test, 30)
+		out, err := tuner.Predict(net, 30, tuner.Rows(test))
+		if err != nil || len(out) != 30 {
+			t.Fatalf("%d outputs, %v", len(out), err)
+		}
+		var mean float64
+		for _, r := range test {
+			mean += value(r) / 30
+		}
+		for i, r := range test {
+			mse += math.Pow(float64(out[i])-value(r), 2) / 30
+			spread += math.Pow(mean-value(r), 2) / 30
+		}
+		return mse, spread
+	}
+	net, err := tuner.TuneValues(context.Background(), nil, rows(domain.Train, 48), rows(domain.Val, 30), value, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mse, spread := error2(net, tuner); mse > 0.1*spread || net.Val < -0.1*spread || net.Std < 100 {
+		t.Errorf("squared error %g of %g, chosen with %g at epoch %d, std %g", mse, spread, net.Val, net.Epoch, net.Std)
+	}
+	// The judge chooses: one that likes the first look takes it.
+	cfg.Refit = true
+	looks := 0
+	cfg.Judge = func(out []float32, r []Row) float64 {
+		if len(out) != 30 || len(r) != 30 || r[0].Part != domain.Val {
+			t.Errorf("judged by %d outputs on %d rows", len(out), len(r))
+		}
+		looks++
+		return -float64(looks)
+	}
+	tuner, f = setup(t, cfg)
+	read := map[Row]bool{}
+	f.OnFill = func(p domain.Part, i int) { read[Row{p, i}] = true }
+	net, err = tuner.TuneValues(context.Background(), nil, rows(domain.Train, 48), rows(domain.Val, 30), value, 0, nil)
+	if err != nil || net.Epoch != 1 || looks != 40 || net.Val != -1 {
+		t.Errorf("epoch %d after %d looks, %g: %v", net.Epoch, looks, net.Val, err)
+	}
+	if want := (48 + 30 + 15) / 16; net.Steps != want || len(read) != 78 {
+		t.Errorf("the refit ran %d steps, want %d; %d rows read", net.Steps, want, len(read))
+	}
+	if _, err := tuner.TuneValues(context.Background(), nil, rows(domain.Train, 4), nil, func(Row) float64 { return math.NaN() }, 0, nil); err == nil || !strings.Contains(err.Error(), "NaN") {
+		t.Errorf("a target that is NaN: %v", err)
+	}
+	if _, err := tuner.Tune(context.Background(), nil, rows(domain.Train, 4), nil, truth(f), 0, nil); err == nil {
+		t.Error("a tuner of numbers took classes")
+	}
+	cfg.Judge = nil
+	tuner, _ = setup(t, cfg)
+	constant, err := tuner.TuneValues(context.Background(), nil, rows(domain.Train, 48), nil, func(Row) float64 { return 7 }, 0, nil)
+	if err != nil || constant.Std != 1 || math.Abs(constant.Mean-7) > 1e-9 {
+		t.Errorf("a constant target: mean %g, std %g, %v", constant.Mean, constant.Std, err)
 	}
 }
 
