@@ -1,10 +1,8 @@
 package table
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -28,16 +26,30 @@ func OpenReader(ctx context.Context, d recipe.Data, opt ReaderOptions) (Reader, 
 	if d.Source == "" {
 		return nil, &dataset.Error{Err: errors.New("data.source is empty"), Hint: "name a file (CSV, JSON lines, Parquet, ARFF, SQLite), a database, or a data set of the catalogue"}
 	}
+	if hasSecret(d.Source) {
+		return nil, errSecret(d.Source)
+	}
+	if isPostgres(d.Source) {
+		return openPostgres(ctx, d.Source, d.Query)
+	}
 	return openFileReader(ctx, d, d.Source, opt)
 }
 
 // PublicSource is the source as messages may name it: nothing of it is secret.
-func PublicSource(d recipe.Data) string { return d.Source }
+func PublicSource(d recipe.Data) string { return withoutSecret(d.Source) }
 
 func openFileReader(ctx context.Context, d recipe.Data, path string, opt ReaderOptions) (Reader, error) {
 	delimiter, err := parseDelimiter(d.Delimiter)
 	if err != nil {
 		return nil, err
+	}
+	if path != Stdin {
+		switch magic := fileMagic(path); {
+		case strings.HasPrefix(magic, sqliteMagic):
+			return openSQLite(ctx, path, d.Query)
+		case d.Query != "":
+			return nil, &dataset.Error{Path: path, Err: errors.New("data.query is for databases, and this file is none"), Hint: "postgres://HOST/DATABASE, service=NAME, or an SQLite file"}
+		}
 	}
 	in, err := openText(ctx, path, d.Encoding)
 	if err != nil {
@@ -51,10 +63,14 @@ func openFileReader(ctx context.Context, d recipe.Data, path string, opt ReaderO
 	return rd, nil
 }
 
-var (
-	_ = bytes.Equal
-	_ = fmt.Sprint
-	_ = io.EOF
-	_ = os.Stat
-	_ = strings.Cut
-)
+// fileMagic is the first 16 bytes of a file, or less.
+func fileMagic(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return "" // said where the file is read
+	}
+	defer f.Close()
+	b := make([]byte, 16)
+	n, _ := io.ReadFull(f, b)
+	return string(b[:n])
+}
