@@ -63,14 +63,14 @@ type def struct {
 
 func rg(from, to float64) contract.Range { return contract.Range{From: from, To: to} }
 
-func flag(name, doc string) []view.ParamSpec {
+func onOff(name, doc string) []view.ParamSpec {
 	return []view.ParamSpec{{Name: name, Unit: "0 or 1", Min: 0, Max: 1, Default: rg(1, 1), Integer: true, Doc: doc}}
 }
 
 var defs = []def{
 	{opDrop, view.Spec{Name: "*.drop", P: 0.5, Kinds: []contract.Kind{contract.Invariant},
 		Doc:    "takes the cell away: the encoder sees that nothing is there",
-		Params: flag("drop", "1 drops; p decides how often")}},
+		Params: onOff("drop", "1 drops; p decides how often")}},
 	{opJitter, view.Spec{Name: "*.jitter", P: 0.8, Kinds: moveKinds,
 		Doc:    "adds a small uniform amount to a number or a time; the cell stays within its bounds",
 		Params: []view.ParamSpec{{Name: "jitter", Unit: "unit of the column", Min: -widest, Max: widest, Default: rg(-1, 1), Doc: "what is added; one number stands for both signs"}}}},
@@ -82,16 +82,16 @@ var defs = []def{
 		Params: []view.ParamSpec{{Name: "shift", Unit: "unit of the column", Min: -widest, Max: widest, Default: rg(-1, 1), Doc: "what is added; one number stands for both signs"}}}},
 	{opSwap, view.Spec{Name: "*.swap", P: 0.3, Kinds: damageKinds,
 		Doc:    "replaces the cell by that of a training row drawn at random: the column's empirical marginal (VIME, Yoon et al. 2020)",
-		Params: flag("swap", "1 swaps; p decides how often")}},
+		Params: onOff("swap", "1 swaps; p decides how often")}},
 	{opSwapWithin, view.Spec{Name: "*.swap_within", P: 0.3, Kinds: damageKinds,
 		Doc:    "replaces the cell by that of a training row drawn among those with an equal cell in the column that within names",
-		Params: flag("swap", "1 swaps; p decides how often")}},
+		Params: onOff("swap", "1 swaps; p decides how often")}},
 	{opNoise, view.Spec{Name: "*.noise", P: 0.5, Kinds: damageKinds,
 		Doc:    "adds Gaussian noise to a number or a time; the cell stays within its bounds",
 		Params: []view.ParamSpec{{Name: "sd", Unit: "unit of the column", Min: 0, Max: widest, Default: rg(1, 1), Doc: "standard deviation"}}}},
 	{opMask, view.Spec{Name: "*.mask", P: 1, Kinds: hideKinds,
 		Doc:    "hides the cell, for the encoder to restore it",
-		Params: flag("mask", "1 hides")}},
+		Params: onOff("mask", "1 hides")}},
 	{opCorrupt, view.Spec{Name: "corrupt", P: 1, Kinds: damageKinds,
 		Doc: "SCARF (Bahri et al. 2022, arXiv 2106.15147): exactly floor(share*M) of the M columns that may change, drawn without replacement; each cell becomes " +
 			"that of a training row drawn for this row and column: the column's empirical marginal",
@@ -210,8 +210,9 @@ func newStep(c view.Config, t *Table) (*step, error) {
 		if k.set.Empty() {
 			return nil, bad("no value of the declared range %s is %s", declared, k.kind)
 		}
-		if h := k.set.Hull(); s.grid > 0 && math.Floor(h.To/s.grid) < math.Ceil(h.From/s.grid) || s.grid > 0 && h.To-h.From < s.grid {
-			return nil, bad("keep: %s moves by whole multiples of %g days, of which the %s range %g..%g days holds less than two",
+		h := k.set.Hull()
+		if lo, hi := math.Ceil(h.From/s.grid), math.Floor(h.To/s.grid); s.grid > 0 && (lo > hi || lo == 0 && hi == 0) {
+			return nil, bad("keep: %s moves by whole multiples of %g days, of which the %s range %g..%g days holds none but 0",
 				c.Options[recipe.OptionKeep], s.grid/daySeconds, k.kind, h.From/daySeconds, h.To/daySeconds)
 		}
 	}

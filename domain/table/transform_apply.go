@@ -305,12 +305,9 @@ func (m *maker) apply(w *workspace, s *step, d *drawn) bool {
 
 func (m *maker) give(w *workspace, s *step, j, k int) { m.put(w, s, j, k, m.cell(j, k)) }
 
-// put writes x, the packed cell j of training row k; what a view took away stays away.
+// put writes x, the packed cell j of training row k.
 func (m *maker) put(w *workspace, s *step, j, k int, x float64) {
 	r := &w.row
-	if r.S[j] >= Dropped {
-		return
-	}
 	if w.trace != nil {
 		v, st := unpacked(x)
 		m.write(w, s, j, int(m.train[k]), v, st)
