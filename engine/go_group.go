@@ -73,40 +73,24 @@ var goLoops = map[compute.OpType]loopKind{
 	compute.OpTypeLogicalAnd:     {"bb", 'b', loop2(gokernel.And)},
 	compute.OpTypeLogicalOr:      {"bb", 'b', loop2(gokernel.Or)},
 	compute.OpTypeLogicalXor:     {"bb", 'b', loop2(gokernel.Xor)},
-	compute.OpTypeLogicalNot: {"b", 'b', func(dst []float32, in [3][]float32) {
-		for i, x := range in[0][:len(dst)] {
-			dst[i] = math.Float32frombits(^math.Float32bits(x))
-		}
-	}},
-	compute.OpTypeWhere: {"bff", 'f', func(dst []float32, in [3][]float32) { gokernel.Select(dst, in[0], in[1], in[2]) }},
-	compute.OpTypeNeg: {"f", 'f', func(dst []float32, in [3][]float32) {
-		for i, x := range in[0][:len(dst)] {
-			dst[i] = -x
-		}
-	}},
-	compute.OpTypeAbs: {"f", 'f', func(dst []float32, in [3][]float32) {
-		for i, x := range in[0][:len(dst)] {
-			dst[i] = math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
-		}
-	}},
-	compute.OpTypeSqrt:  {"f", 'f', func(dst []float32, in [3][]float32) { gokernel.Sqrt(dst, in[0]) }},
-	compute.OpTypeRsqrt: loop1(func(x float64) float64 { return 1 / math.Sqrt(x) }),
-	compute.OpTypeExp:   loop1(math.Exp),
-	compute.OpTypeLog:   loop1(math.Log),
-	compute.OpTypeLog1p: loop1(math.Log1p),
-	compute.OpTypeErf:   loop1(math.Erf),
-	compute.OpTypeTanh:  loop1(math.Tanh),
-	compute.OpTypeLogistic: loop1(func(x float64) float64 {
-		return 1 / (1 + math.Exp(-x))
-	}),
+	compute.OpTypeLogicalNot:     {"b", 'b', one(gokernel.Not)},
+	compute.OpTypeWhere:          {"bff", 'f', func(dst []float32, in [3][]float32) { gokernel.Select(dst, in[0], in[1], in[2]) }},
+	compute.OpTypeNeg:            {"f", 'f', one(gokernel.Neg)},
+	compute.OpTypeAbs:            {"f", 'f', one(gokernel.Abs)},
+	compute.OpTypeSqrt:           {"f", 'f', one(gokernel.Sqrt)},
+	compute.OpTypeRsqrt:          {"f", 'f', one(gokernel.Rsqrt)},
+	compute.OpTypeExp:            {"f", 'f', one(gokernel.Exp)},
+	compute.OpTypeErf:            {"f", 'f', one(gokernel.Erf)},
+	compute.OpTypeTanh:           {"f", 'f', one(gokernel.Tanh)},
+	compute.OpTypeLogistic:       {"f", 'f', one(gokernel.Logistic)},
+	compute.OpTypeLog:            loop1(math.Log),
+	compute.OpTypeLog1p:          loop1(math.Log1p),
+	compute.OpTypeSin:            loop1(math.Sin),
+	compute.OpTypeCos:            loop1(math.Cos),
 }
 
-// convertMask turns masks to 0 and 1.
-func convertMask(dst []float32, in [3][]float32) {
-	one := math.Float32bits(1)
-	for i, x := range in[0][:len(dst)] {
-		dst[i] = math.Float32frombits(math.Float32bits(x) & one)
-	}
+func one(f func(dst, a []float32)) func(dst []float32, in [3][]float32) {
+	return func(dst []float32, in [3][]float32) { f(dst, in[0]) }
 }
 
 // goGroup is a set of element-wise operations and reductions over the same n elements.
@@ -255,7 +239,7 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 		n := s.node
 		k := goLoops[n.op]
 		if n.op == compute.OpTypeConvertDType {
-			k.run = convertMask
+			k.run = one(gokernel.Ones)
 		}
 		st := loopStep{run: k.run, args: len(s.ops), red: s.red, part: -1, node: n, max: n.op == compute.OpTypeReduceMax}
 		for j, o := range s.ops {
@@ -343,10 +327,7 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 						dst := reg(st.dst.reg, n)
 						st.run(dst, in)
 						if st.bools != nil {
-							to := r.bools(st.bools)[from : from+n]
-							for j := range to {
-								to[j] = math.Float32bits(dst[j]) != 0
-							}
+							gokernel.Bools(r.bools(st.bools)[from:from+n], dst)
 						}
 					case st.part >= 0:
 						to := partial[task*sums+st.part : task*sums+st.part+st.red.block]
@@ -392,6 +373,10 @@ func (r *goRun) fill(o operand, dst []float32, from int) {
 	var b []bool
 	if o.node.boolean() {
 		b = r.bools(o.node)
+		if o.inner == 1 && o.block >= from+len(dst) {
+			gokernel.Masks(dst, b[from:])
+			return
+		}
 	} else {
 		f = r.floats(o.node)
 		if o.inner == 1 && o.block > 1 {

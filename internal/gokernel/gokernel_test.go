@@ -13,14 +13,15 @@ import (
 // each runs f on every micro-kernel of this machine, and on the plain loops.
 func each(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
-	kernel, vec, sel, sq, s32, s8 := micro, vectors, selectVector, sqrtVector, sumColumns32, sumColumns8
+	kernel, vec, sel, sq, s32, s8, un, cu := micro, vectors, selectVector, sqrtVector, sumColumns32, sumColumns8, unaries, curves
 	defer func() {
-		micro, vectors, selectVector, sqrtVector, sumColumns32, sumColumns8 = kernel, vec, sel, sq, s32, s8
+		micro, vectors, selectVector, sqrtVector, sumColumns32, sumColumns8, unaries, curves = kernel, vec, sel, sq, s32, s8, un, cu
 	}()
 	for _, k := range kernels() {
 		t.Run(k.name, func(t *testing.T) {
-			micro = k
+			micro, curves = k, curvesOf(k.name)
 			if k.name == plain.name {
+				unaries.neg, unaries.abs, unaries.not, unaries.one, unaries.masks, unaries.bools = nil, nil, nil, nil, nil, nil
 				vectors.add, vectors.sub, vectors.mul, vectors.div, vectors.max, vectors.min = nil, nil, nil, nil, nil, nil
 				vectors.gt, vectors.ge, vectors.eq, vectors.ne, vectors.and, vectors.or, vectors.xor = nil, nil, nil, nil, nil, nil, nil
 				selectVector, sqrtVector, sumColumns32, sumColumns8 = nil, nil, nil, nil

@@ -7,8 +7,14 @@ func init() {
 		return
 	}
 	micro = avx2
+	u := &unaries
+	u.neg, u.abs, u.not, u.one, u.masks, u.bools = negAVX2, absAVX2, notAVX2, oneAVX2, masksAVX2, boolsAVX2
+	curves = curvesAVX2
 	if cpu.X86.HasAVX512F {
-		micro = avx512
+		micro, curves = avx512, curvesAVX512
+		if cpu.X86.HasAVX512BF16 && cpu.X86.HasAVX512BW {
+			micro = avx512BF16
+		}
 	}
 	v := &vectors
 	v.add, v.sub, v.mul, v.div, v.max, v.min = addAVX2, subAVX2, mulAVX2, divAVX2, maxAVX2, minAVX2
@@ -21,8 +27,13 @@ func init() {
 var (
 	avx512 = microKernel{name: "avx512", mr: 8, nr: 32, run: [9]func(t *tile){
 		1: tile5121, 2: tile5122, 3: tile5123, 4: tile5124, 5: tile5125, 6: tile5126, 7: tile5127, 8: tile5128}}
+	avx512BF16 = microKernel{name: "avx512bf16", mr: 8, nr: 32, run: avx512.run, pairs: &[9]func(t *tile){
+		1: tileBF16x1, 2: tileBF16x2, 3: tileBF16x3, 4: tileBF16x4, 5: tileBF16x5, 6: tileBF16x6, 7: tileBF16x7, 8: tileBF16x8},
+		interleave: pairsBF16, convert: convertBF16}
 	avx2 = microKernel{name: "avx2", mr: 6, nr: 16, run: [9]func(t *tile){
 		1: tile2561, 2: tile2562, 3: tile2563, 4: tile2564, 5: tile2565, 6: tile2566}}
+	curvesAVX2   = curveSet{8, expAVX2, rsqrtAVX2, logisticAVX2, tanhAVX2, erfAVX2}
+	curvesAVX512 = curveSet{16, expAVX512, rsqrtAVX512, logisticAVX512, tanhAVX512, erfAVX512}
 )
 
 //go:noescape
@@ -117,3 +128,81 @@ func sumColumns32AVX2(dst, a *float32, stride, rows int)
 
 //go:noescape
 func sumColumns8AVX2(dst, a *float32, stride, rows int)
+
+//go:noescape
+func tileBF16x1(t *tile)
+
+//go:noescape
+func tileBF16x2(t *tile)
+
+//go:noescape
+func tileBF16x3(t *tile)
+
+//go:noescape
+func tileBF16x4(t *tile)
+
+//go:noescape
+func tileBF16x5(t *tile)
+
+//go:noescape
+func tileBF16x6(t *tile)
+
+//go:noescape
+func tileBF16x7(t *tile)
+
+//go:noescape
+func tileBF16x8(t *tile)
+
+//go:noescape
+func pairsBF16(dst *uint32, a, b *float32, n int)
+
+//go:noescape
+func convertBF16(dst *uint32, a *float32, n int)
+
+//go:noescape
+func negAVX2(dst, a *float32, n int)
+
+//go:noescape
+func absAVX2(dst, a *float32, n int)
+
+//go:noescape
+func notAVX2(dst, a *float32, n int)
+
+//go:noescape
+func oneAVX2(dst, a *float32, n int)
+
+//go:noescape
+func masksAVX2(dst *float32, a *bool, n int)
+
+//go:noescape
+func boolsAVX2(dst *bool, a *float32, n int)
+
+//go:noescape
+func expAVX2(dst, a *float32, n int)
+
+//go:noescape
+func rsqrtAVX2(dst, a *float32, n int)
+
+//go:noescape
+func logisticAVX2(dst, a *float32, n int)
+
+//go:noescape
+func tanhAVX2(dst, a *float32, n int)
+
+//go:noescape
+func erfAVX2(dst, a *float32, n int)
+
+//go:noescape
+func expAVX512(dst, a *float32, n int)
+
+//go:noescape
+func rsqrtAVX512(dst, a *float32, n int)
+
+//go:noescape
+func logisticAVX512(dst, a *float32, n int)
+
+//go:noescape
+func tanhAVX512(dst, a *float32, n int)
+
+//go:noescape
+func erfAVX512(dst, a *float32, n int)

@@ -3,3 +3,5 @@
 package gokernel
 
 func kernels() []microKernel { return []microKernel{plain} }
+
+func curvesOf(string) curveSet { return curveSet{} }

@@ -16,6 +16,8 @@ type tile struct {
 	c     unsafe.Pointer
 	ldc   int
 	add   int // 1: add to C
+
+	half bool // terms are pairs of bfloat16; not seen by kernels
 }
 
 // micro is the micro-kernel in use: tiles of up to mr rows and nr columns.
@@ -25,7 +27,16 @@ type microKernel struct {
 	name   string
 	mr, nr int
 	run    [9]func(t *tile) // by rows
+
+	// Of products of bfloat16, nil where the processor has none: a term of a tile is then a pair of bfloat16, the first in the
+	// lower half of 4 bytes.
+	pairs      *[9]func(t *tile)
+	interleave func(dst *uint32, a, b *float32, n int) // pairs of elements of a and b, by 16
+	convert    func(dst *uint32, a *float32, n int)    // by 32
 }
+
+// HasBF16 reports that products of bfloat16 have a kernel on this processor (AVX512-BF16).
+func HasBF16() bool { return micro.pairs != nil }
 
 // plain is the micro-kernel in Go.
 var plain = microKernel{name: "go", mr: 4, nr: 4, run: [9]func(t *tile){1: tileGo1, 2: tileGo2, 3: tileGo3, 4: tileGo4}}
@@ -126,18 +137,22 @@ func pack(dst, b []float32, from, k, n, brs, bcs, nr int) {
 // number of columns that exist, ldc in floats. buf has room for mr*nr floats.
 func (t *tile) rowsOf(m, cols int, c []float32, ldc int, buf []float32) {
 	mk := &micro
+	run := &mk.run
+	if t.half {
+		run = mk.pairs
+	}
 	a := t.a
 	for r := 0; r < m; r += mk.mr {
 		n := min(mk.mr, m-r)
 		t.a = unsafe.Add(a, r*t.rs)
 		if cols >= mk.nr {
 			t.c, t.ldc = unsafe.Pointer(&c[r*ldc]), 4*ldc
-			mk.run[n](t)
+			run[n](t)
 			continue
 		}
 		add := t.add
 		t.c, t.ldc, t.add = unsafe.Pointer(&buf[0]), 4*mk.nr, 0
-		mk.run[n](t)
+		run[n](t)
 		t.add = add
 		for i := range n {
 			to, from := c[(r+i)*ldc:(r+i)*ldc+cols], buf[i*mk.nr:]
