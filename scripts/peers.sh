@@ -6,6 +6,7 @@
 #   PEERS_ROUNDS  rounds (default 5; one round of everything takes about 12 minutes on 2 cores)
 #   PEERS_ONLY    measures to run, of: simclr lm go views pretrain embed; the others keep what OUT.csv's last runs
 #                 gave (default: all)
+#   PEERS_WRAP    command put before every measured program, e.g. "nice -n -19" (default: none)
 #   PEERS_ROWS    file of the single values (default runs/peers/rows.csv)
 # A program that fails is named and the rest goes on; the exit status is 1 then. OUT.csv is written anew after every measure.
 set -uo pipefail
@@ -13,6 +14,7 @@ cd "$(dirname "$0")/.." || exit 2
 out=$1
 : "${PEERS_PYTHON:?is not set: the python of an environment that has torch (see requirements.txt in PEERS_DIR)}"
 : "${PEERS_DIR:=../shared/peers}" "${PEERS_ROUNDS:=5}" "${PEERS_ROWS:=runs/peers/rows.csv}"
+read -ra wrap <<<"${PEERS_WRAP:-}"
 read -ra measures <<<"${PEERS_ONLY:-simclr lm go views pretrain embed}"
 for m in "${measures[@]}"; do
 	case $m in
@@ -51,7 +53,7 @@ failed() {
 ours() {
 	local name=$1 impl=$2 bench=$3 time=$4 unit=$5
 	shift 5
-	(cd bench && env GLIBC_TUNABLES=glibc.malloc.hugetlb=1 "$@" "$tmp/bench" -test.run '^$' -test.bench "$bench" -test.benchtime "$time" -test.timeout 10m) >"$tmp/out" 2>"$tmp/err" || { cat "$tmp/out" >>"$tmp/err"; failed "$name $impl ($bench)"; return; }
+	(cd bench && "${wrap[@]}" env GLIBC_TUNABLES=glibc.malloc.hugetlb=1 "$@" "$tmp/bench" -test.run '^$' -test.bench "$bench" -test.benchtime "$time" -test.timeout 10m) >"$tmp/out" 2>"$tmp/err" || { cat "$tmp/out" >>"$tmp/err"; failed "$name $impl ($bench)"; return; }
 	awk -v n="$name" -v i="$impl" -v u="$unit" '/^Benchmark/ {
 		v = mib = first = ""
 		for (k = 2; k <= NF; k++) { if ($k == u) v = $(k - 1); if ($k == "peak-MiB") mib = $(k - 1); if ($k == "first-step-s") first = $(k - 1) }
@@ -64,7 +66,7 @@ ours() {
 peer() {
 	local name=$1 huge=$2 program=$3
 	shift 3
-	(cd "$PEERS_DIR" && env ${huge:+GLIBC_TUNABLES=glibc.malloc.hugetlb=$huge} "$PEERS_PYTHON" "$program" "$@") >"$tmp/out" 2>"$tmp/err" || { failed "$name $(basename "$program") $*"; return; }
+	(cd "$PEERS_DIR" && "${wrap[@]}" env ${huge:+GLIBC_TUNABLES=glibc.malloc.hugetlb=$huge} "$PEERS_PYTHON" "$program" "$@") >"$tmp/out" 2>"$tmp/err" || { failed "$name $(basename "$program") $*"; return; }
 	"$PEERS_PYTHON" -c 'import json, sys
 name, huge = sys.argv[1:]
 for line in sys.stdin:
