@@ -4,6 +4,10 @@
 //
 // [Run] is the one call. Labels of the test part choose nothing; labels that choose
 // (validation) count in the budget; every number carries the budget and the draw it belongs to.
+//
+// Samples that give their raw values to baselines (domain.Featurer) or have a number to be predicted
+// (domain.Targeter) are measured by the field's metrics of their task, beside boosted trees and linear models; see
+// [Advice]. Others (images) are measured by accuracy.
 package adapt
 
 import (
@@ -48,6 +52,9 @@ type Config struct {
 	Engine  *engine.Engine
 	Samples domain.Samples
 	Weights map[string]train.Value // "encoder/..."
+	// Arms are encoders trained by one kind of contract alone ("contrast", "restore", "predict"), measured beside the
+	// whole where the samples implement domain.Featurer or domain.Targeter; as methods they are "ssl-contrast" and so on.
+	Arms map[string]map[string]train.Value
 	// Progress is told of every measurement; may be nil.
 	Progress func(text string, done, total int)
 }
@@ -68,8 +75,9 @@ type Map struct {
 
 // Head is the linear probe on all labels, the classifier of `selfsame predict`.
 type Head struct {
-	Linear  *metric.Linear
-	Classes []string
+	Linear  *metric.Linear // Classes 1 where a number is predicted: its one output is the number
+	Classes []string       // nil where a number is predicted
+	Target  domain.Target  // the number, where Classes is nil
 	Labels  int
 }
 
@@ -83,6 +91,17 @@ type Result struct {
 	Skipped  string              `json:"skipped"` // why nothing was measured
 	Notes    []string            `json:"notes"`
 	Head     *Head               `json:"-"`
+
+	// Of samples with raw values or a number to be predicted; zero for others.
+	Task    string    `json:"task,omitempty"`    // Task | Regress
+	Primary string    `json:"primary,omitempty"` // metric of the verdicts: AUC | Accuracy | R2
+	Unit    string    `json:"unit,omitempty"`    // of RMSE and MAE
+	Chance  *float64  `json:"chance,omitempty"`  // of Primary
+	Against []Against `json:"against,omitempty"` // pretrained networks against the best classical method
+	Advice  []Advice  `json:"advice,omitempty"`  // what to use, by rising budget
+	Chosen  []Choice  `json:"chosen,omitempty"`  // hyper-parameters that validation labels chose
+	Test    string    `json:"test,omitempty"`    // identity of the test part (sha256 hex): equal in two runs if they share it
+	Parts   [2]int    `json:"parts,omitzero"`    // samples outside and inside the test part
 }
 
 type adapter struct {
@@ -102,6 +121,9 @@ type adapter struct {
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	a := &adapter{Config: cfg, res: &Result{}}
 	s := cfg.Samples
+	if t := newTable(a); t != nil {
+		return t.run(ctx)
+	}
 	a.classes = len(s.Classes())
 	a.train, a.val = s.Labels(domain.Train), s.Labels(domain.Val)
 	for i, l := range s.Labels(domain.Test) {

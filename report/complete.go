@@ -141,6 +141,9 @@ func complete(r *Report) (*Report, error) {
 	}
 	sanitise(reflect.ValueOf(c).Elem())
 	c.Format = Format
+	if c.Decision == "" && len(c.Advice) > 0 {
+		c.Decision = c.decision()
+	}
 	if len(c.Summary) == 0 {
 		c.Summary = Summarise(c.Scores, 0.95)
 	}
@@ -228,7 +231,18 @@ func sanitise(v reflect.Value) {
 	}
 }
 
-var methodOrder = []string{SSL, Scratch, Untrained, RawPixels}
+var methodOrder = []string{SSL, Scratch, Untrained, RawPixels, SSL + probeSuffix, armRank, SSL + knnSuffix, Untrained + probeSuffix, Untrained + knnSuffix, Trees, Linear, RawKNN}
+
+// fixedSlots is how many of methodOrder have a colour that no other method ever takes.
+const fixedSlots = 4
+
+// Of method names: a linear probe or nearest neighbours on frozen features; an arm is "ssl-contrast".
+const (
+	probeSuffix = "-probe"
+	knnSuffix   = "-knn"
+	armPrefix   = SSL + "-"
+	armRank     = armPrefix // where arms stand
+)
 
 // lessMethod puts the methods that every report has first, then by name.
 func lessMethod(a, b string) bool {
@@ -244,6 +258,9 @@ func methodRank(m string) int {
 		if n == m {
 			return i
 		}
+	}
+	if strings.HasPrefix(m, armPrefix) {
+		return slices.Index(methodOrder, armRank)
 	}
 	return len(methodOrder)
 }
@@ -301,6 +318,25 @@ func methodLabel(m string) string {
 		return "untrained"
 	case RawPixels:
 		return "raw pixels"
+	case Trees:
+		return "boosted trees"
+	case Linear:
+		return "a linear model"
+	case RawKNN:
+		return "nearest rows"
+	case SSL + probeSuffix:
+		return "pretrained, probe"
+	case SSL + knnSuffix:
+		return "pretrained, kNN"
+	}
+	if base, ok := strings.CutSuffix(m, probeSuffix); ok {
+		return methodLabel(base) + ", probe"
+	}
+	if base, ok := strings.CutSuffix(m, knnSuffix); ok {
+		return methodLabel(base) + ", kNN"
+	}
+	if arm, ok := strings.CutPrefix(m, armPrefix); ok {
+		return "pretrained, " + arm
 	}
 	return m
 }

@@ -136,6 +136,7 @@ type page struct {
 	Style     template.CSS
 
 	Outcome, Tone                    string
+	Advised                          template.HTML
 	Headline, Worth, Basis, ByBudget template.HTML
 	Status                           []status
 	Terms                            []term
@@ -174,6 +175,30 @@ type scoreBlock struct {
 	Methods []string
 	Rows    []scoreRow
 	Draws   bool
+	Turned  []turnedRow // one row a method, where methods are many
+}
+
+type turnedRow struct {
+	Method string
+	Cells  []*Summary // by the budgets of Rows
+}
+
+// turnAt is the number of methods from which a table has one row a method.
+const turnAt = 6
+
+// plotted are the methods that a plot shows: all, or where they are many those that a verdict or advice speaks of first.
+func (p *page) plotted(methods []string) []string {
+	const most = 8
+	if len(methods) <= most {
+		return methods
+	}
+	var keep []string
+	for _, m := range methods {
+		if !strings.HasSuffix(m, knnSuffix) && (!strings.HasSuffix(m, probeSuffix) || m == SSL+probeSuffix || m == Untrained+probeSuffix) {
+			keep = append(keep, m)
+		}
+	}
+	return keep[:min(len(keep), most)]
 }
 
 type scoreRow struct {
@@ -200,6 +225,7 @@ func (p *page) build() {
 	p.Style = template.CSS(styleText)
 	p.Outcome = p.outcome()
 	p.Tone = tone(p.Outcome)
+	p.Advised = p.advice().HTML()
 	p.Headline, p.Worth, p.Basis = p.headline().HTML(), p.worth().HTML(), p.basis().HTML()
 	p.ByBudget = p.byBudget().HTML()
 	p.Status = p.status()
@@ -340,9 +366,9 @@ func (p *page) term(c Promise) term {
 // slots gives every method its colour and shape, the same in all plots.
 func (p *page) slots() map[string]int {
 	out := map[string]int{}
-	next := len(methodOrder)
+	next := fixedSlots
 	for _, m := range p.methods() {
-		if r := methodRank(m); r < len(methodOrder) {
+		if r := methodRank(m); r < fixedSlots {
 			out[m] = r
 		} else {
 			out[m] = next
@@ -433,6 +459,16 @@ func (p *page) buildScores() {
 			}
 			b.Rows = append(b.Rows, row)
 		}
+		if len(b.Methods) >= turnAt {
+			for i, name := range b.Methods {
+				r := turnedRow{Method: name}
+				for _, row := range b.Rows {
+					r.Cells = append(r.Cells, row.Cells[i])
+				}
+				b.Turned = append(b.Turned, r)
+			}
+		}
+		shown := p.plotted(b.Methods)
 		better := "higher is better"
 		if m.Better == Lower {
 			better = "lower is better"
@@ -447,7 +483,7 @@ func (p *page) buildScores() {
 			for _, n := range order {
 				pl.xticks = append(pl.xticks, float64(n))
 			}
-			for _, name := range b.Methods {
+			for _, name := range shown {
 				s := series{name: methodLabel(name), colour: slots[name]}
 				for _, n := range order {
 					if c := p.find(k.task, k.metric, name, n); c != nil {
@@ -465,7 +501,7 @@ func (p *page) buildScores() {
 			if m.Chance != nil && m.Chance.finite() {
 				f.ref, f.refText = (*float64)(m.Chance), "chance"
 			}
-			for _, name := range b.Methods {
+			for _, name := range shown {
 				for _, n := range order {
 					if c := p.find(k.task, k.metric, name, n); c != nil {
 						f.rows = append(f.rows, row{label: methodLabel(name), colour: slots[name], v: float64(c.Mean), lo: c.Lo, hi: c.Hi, value: m.score(c.Mean)})
@@ -489,11 +525,15 @@ func capital(s string) string {
 func (p *page) buildVerdicts() {
 	slots := p.slots()
 	groups := map[taskMetric][]Verdict{}
+	several := map[taskMetric]bool{} // more than one pair of methods
 	var order []taskMetric
 	for _, v := range p.Verdicts {
 		k := taskMetric{v.Task, v.Metric}
 		if _, ok := groups[k]; !ok {
 			order = append(order, k)
+		}
+		if g := groups[k]; len(g) > 0 && (g[0].Method != v.Method || g[0].Reference != v.Reference) {
+			several[k] = true
 		}
 		groups[k] = append(groups[k], v)
 		p.Compared = append(p.Compared, compared{v, p.metricInfo(v.Task, v.Metric),
@@ -506,7 +546,11 @@ func (p *page) buildVerdicts() {
 			desc:   "Difference between pretraining and its reference at each budget, with its interval.",
 			xlabel: "difference in " + m.Label + m.unit()}
 		for _, v := range groups[k] {
-			f.rows = append(f.rows, row{label: p.budgetLabel(v.Budget), colour: slots[v.Method], v: float64(v.Difference), lo: v.Lo, hi: v.Hi, value: m.diff(v.Difference) + " " + sign(v.Verdict)})
+			label := p.budgetLabel(v.Budget)
+			if several[k] {
+				label += ", " + methodLabel(v.Method) + " − " + methodLabel(v.Reference)
+			}
+			f.rows = append(f.rows, row{label: label, colour: slots[v.Method], v: float64(v.Difference), lo: v.Lo, hi: v.Hi, value: m.diff(v.Difference) + " " + sign(v.Verdict)})
 		}
 		p.VerdictPlots = append(p.VerdictPlots, f.draw())
 	}
@@ -683,6 +727,9 @@ func (p *page) OneComparison() bool {
 func (p *page) JSONSize() string {
 	return thousands(int(math.Ceil(float64(p.JSONBytes)/1000))) + "\u00a0kB"
 }
+
+// Spreads says what spreads are taken over.
+func (p *page) Spreads() string { return p.over() }
 
 // HealthTone is the class of the health verdict.
 func (p *page) HealthTone() string { return tone(p.Health.Verdict) }

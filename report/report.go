@@ -35,20 +35,23 @@ type Report struct {
 	Metrics  []Metric    `json:"metrics,omitempty"` // how to name and read the metrics of Scores
 	Skipped  []SkippedBy `json:"skipped,omitempty"` // sections left out, with the reason
 
-	Certificates []Certificate `json:"certificates"` // what was found before training
-	Curves       []CurvePoint  `json:"curves"`       // training
-	Health       Health        `json:"health"`       // collapse watch
-	Audit        Audit         `json:"audit"`        // what the trained encoder keeps
-	Scores       []Score       `json:"scores"`       // every single measurement
-	Summary      []Summary     `json:"summary"`      // mean, spread, interval; by [Summarise] if left empty
-	LEM          []LEM         `json:"lem"`          // label-efficiency multiplier by budget
-	Verdicts     []Verdict     `json:"verdicts"`     // one a budget
-	Overall      *Verdict      `json:"overall"`      // the first sentence of the page; nil without labels
-	Map          Map           `json:"map"`          // 2-D map of embeddings
-	Views        []Picture     `json:"views"`        // contact sheet
-	Notes        []string      `json:"notes"`        // limits and remarks
-	Files        []File        `json:"files"`        // of the run directory
-	Tally        Tally         `json:"tally"`        // counts over the lists above; set by [WriteJSON]
+	Certificates []Certificate `json:"certificates"`       // what was found before training
+	Curves       []CurvePoint  `json:"curves"`             // training
+	Health       Health        `json:"health"`             // collapse watch
+	Audit        Audit         `json:"audit"`              // what the trained encoder keeps
+	Scores       []Score       `json:"scores"`             // every single measurement
+	Summary      []Summary     `json:"summary"`            // mean, spread, interval; by [Summarise] if left empty
+	LEM          []LEM         `json:"lem"`                // label-efficiency multiplier by budget
+	Verdicts     []Verdict     `json:"verdicts"`           // one a budget
+	Overall      *Verdict      `json:"overall"`            // the first sentence of the page; nil without labels
+	Advice       []Advice      `json:"advice,omitempty"`   // by rising budget; then its sentence is the first
+	Decision     string        `json:"decision,omitempty"` // the word above Advice; set by [WriteJSON]
+	Over         string        `json:"over,omitempty"`     // what Summary is taken over: "" is draws; "splits"
+	Map          Map           `json:"map"`                // 2-D map of embeddings
+	Views        []Picture     `json:"views"`              // contact sheet
+	Notes        []string      `json:"notes"`              // limits and remarks
+	Files        []File        `json:"files"`              // of the run directory
+	Tally        Tally         `json:"tally"`              // counts over the lists above; set by [WriteJSON]
 }
 
 // Names of sections for [SkippedBy].
@@ -287,6 +290,9 @@ const (
 	Scratch   = "scratch"    // the same network without pretraining
 	Untrained = "untrained"  // the encoder as initialised
 	RawPixels = "raw-pixels" // no encoder
+	Trees     = "trees"      // boosted trees on the raw values
+	Linear    = "linear"     // logistic or ridge regression on the raw values
+	RawKNN    = "raw-knn"    // nearest rows by the raw values
 )
 
 // Score is one measurement, one line of scores.csv.

@@ -87,6 +87,8 @@ func (m Metric) unit() string {
 // what stopped the run.
 func (r *Report) outcome() string {
 	switch {
+	case len(r.Advice) > 0:
+		return r.decision()
 	case r.Overall != nil:
 		return r.Overall.Verdict
 	case r.violated() != nil:
@@ -292,7 +294,11 @@ func (r *Report) basis() sentence {
 	if v.Draws > 0 {
 		s.say(", ")
 		s.num(Num(v.Draws), thousands(v.Draws))
-		s.say(" paired draws of the labels")
+		if r.Over != "" {
+			s.say(" ", r.Over)
+		} else {
+			s.say(" paired draws of the labels")
+		}
 	}
 	s.say(".")
 	if v.Text != "" {

@@ -23,6 +23,9 @@ func Text(w io.Writer, r *Report, width int) error {
 	p := &page{Report: c}
 
 	t.line("VERDICT: " + strings.ToUpper(c.outcome()))
+	if s := c.advice(); s != nil {
+		t.wrap("", s.String())
+	}
 	t.wrap("", c.headline().String())
 	if s := p.worth(); s != nil {
 		t.wrap("", s.String())
@@ -51,7 +54,11 @@ func Text(w io.Writer, r *Report, width int) error {
 			}
 		}
 		slices.Sort(budgets)
-		title := capital(m.Label) + m.unit() + ", mean ± standard deviation over draws"
+		title := capital(m.Label) + m.unit() + ", mean ± standard deviation over " + c.over()
+		if len(methods) >= turnAt {
+			p.turned(t, k, m, title, methods, budgets)
+			continue
+		}
 		const cell = 17
 		per := max(1, (t.width-13)/cell)
 		for len(methods) > 0 {
@@ -128,6 +135,41 @@ func Text(w io.Writer, r *Report, width int) error {
 		return fmt.Errorf("report: summary: %w", err)
 	}
 	return nil
+}
+
+// turned writes a table with one row a method.
+func (p *page) turned(t *texter, k taskMetric, m Metric, title string, methods []string, budgets []int) {
+	const first, cell = 24, 14
+	per := max(1, (t.width-first)/cell)
+	for len(budgets) > 0 {
+		part := budgets[:min(per, len(budgets))]
+		budgets = budgets[len(part):]
+		t.blank()
+		t.wrap("", title)
+		line := pad("labels", first, false)
+		for _, b := range part {
+			label := thousands(b)
+			if p.isAll(b) {
+				label = "all, " + label
+			}
+			line += pad(clip(label, cell-1), cell, true)
+		}
+		t.line(line)
+		for _, name := range methods {
+			line := pad(clip(flat(methodLabel(name)), first-1), first, false)
+			for _, b := range part {
+				text := "-"
+				if s := p.find(k.task, k.metric, name, b); s != nil {
+					text = m.score(s.Mean)
+					if s.Spread != nil {
+						text += " ± " + strings.TrimPrefix(m.score(*s.Spread), "0")
+					}
+				}
+				line += pad(clip(text, cell-1), cell, true)
+			}
+			t.line(line)
+		}
+	}
 }
 
 type texter struct {

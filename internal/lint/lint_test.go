@@ -138,7 +138,7 @@ var arrows = []arrow{
 var inDomain = []string{"contract", "view", "nn", "objective", "recipe", "engine", "domain", "dataset"}
 
 // stageMay: a stage knows domains through the interface in domain only.
-var stageMay = []string{"contract", "view", "recipe", "domain", "engine", "nn", "objective", "optim", "train", "metric", "store", "dataset", "baseline", "supervise"}
+var stageMay = []string{"contract", "view", "recipe", "domain", "engine", "nn", "objective", "optim", "train", "metric", "store", "dataset", "baseline", "baseline/*", "supervise"}
 
 // nothingBut allows every room but those named.
 func nothingBut(rooms ...string) []string {
