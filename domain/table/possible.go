@@ -174,8 +174,8 @@ func (q *judgement) everMissing(j int) bool {
 // boundsOf says which bounds column j keeps.
 func (q *judgement) boundsOf(j int) string {
 	c, l := &q.columns[j], &q.m.limits[j]
-	if !c.Bounded && l.lo == 0 {
-		return "bounds 0.. (the training part has nothing below)"
+	if !c.Bounded && l.lo > -math.MaxFloat64 {
+		return "bounds " + c.CellText(l.lo, Present) + ".. (the training part has nothing below)"
 	}
 	s := "bounds " + recipe.BoundsString(rg(l.lo, l.hi), c.Kind == Timestamp)
 	if c.Unit != "" && c.Kind != Timestamp {

@@ -109,7 +109,7 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 		{"rule", "shipped_at.jitter", func(r *Row) { r.V[5] = -60 }, nil, "shipped_at >= bought_at",
 			"The view breaks the rule: shipped_at is 1969-12-31 23:59 (was 1970-01-01 00:10), bought_at is 1970-01-01 00:00."},
 		{"precision of a time", "shipped_at.jitter", func(r *Row) { r.V[5] = 601 }, nil, "precision of shipped_at", "1970-01-01T00:10:01Z"},
-		{"negative count", "quantity.jitter", func(r *Row) { r.V[1], r.V[3] = -1, -9.99 }, nil, "bounds 0.. (the training part has nothing below)", "became -1"},
+		{"negative count", "quantity.jitter", func(r *Row) { r.V[1], r.V[3] = 0, 0 }, nil, "bounds 1.. (the training part has nothing below)", "became 0"},
 		{"half a piece", "quantity.jitter", func(r *Row) { r.V[1], r.V[3] = 1.5, 14.99 }, nil, "precision of quantity", "1.5"},
 		{"level", "size.jitter", func(r *Row) { r.V[8] = 3 }, nil, "levels of size", "code 3 of 3 levels"},
 		{"half a level", "size.jitter", func(r *Row) { r.V[8] = 0.5 }, nil, "levels of size", "code 0.5"},

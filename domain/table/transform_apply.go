@@ -148,7 +148,8 @@ func (m *maker) cell(j, k int) float64 {
 }
 
 // limitsOf says what calculated cells of column j keep: its bounds, and the grid on which the training part lies (whole numbers, cents,
-// whole seconds, minutes or days). Whole numbers and amounts that are never negative stay so.
+// whole seconds, minutes or days). Whole numbers and amounts that are
+// never negative, or always positive, stay so.
 func limitsOf(t *Table, train []int32, j int) limits {
 	c := &t.Columns[j]
 	l := limits{lo: -math.MaxFloat64, hi: math.MaxFloat64, coded: c.Kind.Coded()}
@@ -183,8 +184,13 @@ func limitsOf(t *Table, train []int32, j int) limits {
 	}
 	if c.Bounded {
 		l.lo, l.hi = c.Bounds.From, c.Bounds.To
-	} else if (c.Kind == Integer || c.Kind == Money) && all(func(v float64) bool { return v >= 0 }) {
-		l.lo = 0
+	} else if c.Kind == Integer || c.Kind == Money {
+		switch {
+		case all(func(v float64) bool { return v > 0 }):
+			l.lo, _ = l.fit(1 / l.by) // the smallest there is: 1, or a cent
+		case all(func(v float64) bool { return v >= 0 }):
+			l.lo = 0
+		}
 	}
 	return l
 }

@@ -372,7 +372,7 @@ func TestColumnTransforms(t *testing.T) {
 		{declare("n0.shift", 1, "shift", invariant(5, 6)), near(5-1e-9, 6+1e-9), true},
 		{declare("n1.scale", 1, "scale", invariant(0.5, 0.9)), func(o, v float64, _ *Column) bool { return math.Abs(v) <= 0.9001*math.Abs(o) }, true},
 		{declare("n0.noise", 1, "sd", invariant(1, 1)), near(-6, 6), true},
-		{declare("quantity.jitter", 1, "jitter", invariant(-3, 3)), func(o, v float64, _ *Column) bool { return v == math.Trunc(v) && v >= 0 && math.Abs(v-o) <= 3 }, false},
+		{declare("quantity.jitter", 1, "jitter", invariant(-3, 3)), func(o, v float64, _ *Column) bool { return v == math.Trunc(v) && v >= 1 && math.Abs(v-o) <= 3 }, false},
 		{declare("price.noise", 1, "sd", invariant(20, 20)), func(_, v float64, c *Column) bool {
 			return c.Bounds.Contains(v) && math.Round(v*100)/100 == v
 		}, false},
