@@ -157,7 +157,7 @@ func saveHead(path string, h *adapt.Head) error {
 		{Name: "std", DType: store.F32, Shape: []int{lin.Dim}, Data: lin.Std},
 		{Name: "weight", DType: store.F32, Shape: []int{lin.Classes, lin.Dim}, Data: lin.W},
 		{Name: "bias", DType: store.F32, Shape: []int{lin.Classes}, Data: lin.B},
-	}, map[string]string{"classes": string(classes), "labels": strconv.Itoa(h.Labels)})
+	}, map[string]string{"classes": string(classes), "labels": strconv.Itoa(h.Labels), "target": h.Target.Name, "unit": h.Target.Unit})
 }
 
 func loadHead(path string) (*adapt.Head, error) {
@@ -172,12 +172,13 @@ func loadHead(path string) (*adapt.Head, error) {
 	if h.Labels, err = strconv.Atoi(ts.Meta["labels"]); err != nil {
 		return nil, fmt.Errorf("selfsame: %s: labels: %w", path, err)
 	}
+	h.Target = domain.Target{Name: ts.Meta["target"], Unit: ts.Meta["unit"]}
 	lin := h.Linear
 	mean := ts.Get("mean")
 	if mean == nil || len(mean.Shape) != 1 {
 		return nil, fmt.Errorf("selfsame: %s holds no head", path)
 	}
-	lin.Dim, lin.Classes = mean.Shape[0], len(h.Classes)
+	lin.Dim, lin.Classes = mean.Shape[0], max(1, len(h.Classes)) // one output where a number is predicted
 	for _, p := range []struct {
 		dst   *[]float32
 		name  string

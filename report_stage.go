@@ -310,15 +310,27 @@ func (l *line) reportScores(r *report.Report) error {
 	for _, s := range a.Scores {
 		r.Scores = append(r.Scores, report.Score{Method: s.Method, Task: s.Task, Metric: s.Metric, Budget: s.Budget, Seed: uint64(s.Seed), Value: report.Num(s.Value)})
 	}
+	task, name := adapt.Task, adapt.FineTune
+	if a.Primary != "" {
+		task, name = a.Task, a.Primary
+		r.Metrics = tableMetrics(&a)
+		for _, v := range a.Advice {
+			r.Advice = append(r.Advice, report.Advice{Task: task, Metric: name, Budget: v.Budget, Use: v.Use, Score: report.Num(v.Score),
+				Against: v.Against, Other: report.Num(v.Other), Shown: v.Shown, Classical: v.Classical, Pays: v.Pays})
+		}
+		if len(a.Against) > 0 {
+			r.Notes = append(r.Notes, "The classical method of a comparison is the one of the best mean score on the test part at that budget, which flatters it: a pretrained network that is shown better is better than all of them.")
+		}
+	}
 	chance := 1 / math.Max(1, float64(len(r.Data.Classes)))
 	for _, m := range [][2]string{{adapt.FineTune, "Fine-tune accuracy"}, {adapt.Linear, "Linear probe accuracy"}, {adapt.KNN, "kNN accuracy"}} {
 		r.Metrics = append(r.Metrics, report.Metric{Task: adapt.Task, Metric: m[0], Label: m[1], Better: report.Higher, Chance: report.N(chance)})
 	}
 	for _, m := range a.LEM {
-		r.LEM = append(r.LEM, report.NewLEM(adapt.Task, adapt.FineTune, adapt.SSL, adapt.Scratch, m))
+		r.LEM = append(r.LEM, report.NewLEM(task, name, adapt.SSL, adapt.Scratch, m))
 	}
 	for _, v := range a.Verdicts {
-		r.Verdicts = append(r.Verdicts, report.NewVerdict(adapt.Task, adapt.FineTune, adapt.SSL, adapt.Scratch, v.Budget, v.Judgement))
+		r.Verdicts = append(r.Verdicts, report.NewVerdict(task, name, adapt.SSL, adapt.Scratch, v.Budget, v.Judgement))
 	}
 	var best *report.Verdict
 	// The first sentence of the page: the smallest budget whose verdict is the overall one.
@@ -336,6 +348,9 @@ func (l *line) reportScores(r *report.Report) error {
 		o.Text = overallText(r.Verdicts)
 		r.Overall = &o
 	}
+	for _, v := range a.Against {
+		r.Verdicts = append(r.Verdicts, report.NewVerdict(task, name, v.Method, v.Reference, v.Budget, v.Judgement))
+	}
 	if m := a.Map; m != nil {
 		r.Map = report.Map{Method: m.Method, Part: "test"}
 		for i := range m.X {
@@ -343,6 +358,30 @@ func (l *line) reportScores(r *report.Report) error {
 		}
 	}
 	return nil
+}
+
+// tableMetrics names the metrics of adapt's tables.
+func tableMetrics(a *adapt.Result) []report.Metric {
+	out := []report.Metric{
+		{Metric: adapt.AUC, Label: "AUC"}, {Metric: adapt.Accuracy, Label: "accuracy"}, {Metric: adapt.LogLoss, Label: "log loss", Better: report.Lower},
+	}
+	if a.Task == adapt.Regress {
+		out = []report.Metric{
+			{Metric: adapt.R2, Label: "R2"}, {Metric: adapt.RMSE, Label: "root mean squared error", Unit: a.Unit, Better: report.Lower},
+			{Metric: adapt.MAE, Label: "mean absolute error", Unit: a.Unit, Better: report.Lower},
+		}
+	}
+	for i := range out {
+		m := &out[i]
+		m.Task = a.Task
+		if m.Better == "" {
+			m.Better = report.Higher
+		}
+		if m.Metric == a.Primary && a.Chance != nil {
+			m.Chance = report.N(*a.Chance)
+		}
+	}
+	return out
 }
 
 // overallText counts the verdicts over the budgets: "Over all budgets: pays at 20 labels; ...".

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -369,6 +370,13 @@ func (l *line) describeData() error {
 				classes[c].Test++
 			}
 		}
+		if t, ok := s.(domain.Targeter); ok {
+			for _, v := range t.Values(domain.Part(p)) {
+				if !math.IsNaN(v) {
+					part.Labelled++
+				}
+			}
+		}
 		desc.Parts = append(desc.Parts, part)
 		parts = append(parts, fmt.Sprintf("%d %s", n, name))
 	}
@@ -539,7 +547,11 @@ func (l *line) adapt() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := adapt.Run(l.ctx, adapt.Config{Recipe: l.r, Engine: e, Samples: l.samples, Weights: w, Progress: l.progress(StageAdapt, "measurements")})
+	arms, err := l.arms()
+	if err != nil {
+		return nil, err
+	}
+	res, err := adapt.Run(l.ctx, adapt.Config{Recipe: l.r, Engine: e, Samples: l.samples, Weights: w, Arms: arms, Progress: l.progress(StageAdapt, "measurements")})
 	if err != nil {
 		return nil, err
 	}
