@@ -53,8 +53,8 @@ func runLine(ctx context.Context, q runRequest) (runOutcome, error) {
 	res := runOutcome{Dir: out.Dir}
 	if r := out.Report; r != nil {
 		res.Report = out.Page
-		if r.Overall != nil {
-			res.Verdict = r.Overall.Verdict
+		if r.Overall != nil || len(r.Advice) > 0 {
+			res.Verdict = r.Word()
 		}
 		var b strings.Builder
 		if err := report.Text(&b, r, 80); err != nil {
