@@ -21,6 +21,7 @@ const (
 	Certify
 	Map
 	Mask
+	Generate // rows of made-up data
 )
 
 func mix(h, v uint64) uint64 { // splitmix64 finaliser over a Weyl step (Steele, Lea & Flood 2014)
