@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -47,6 +48,8 @@ func openFileReader(ctx context.Context, d recipe.Data, path string, opt ReaderO
 		switch magic := fileMagic(path); {
 		case strings.HasPrefix(magic, sqliteMagic):
 			return openSQLite(ctx, path, d.Query)
+		case strings.HasPrefix(magic, parquetMagic):
+			return openParquet(path)
 		case d.Query != "":
 			return nil, &dataset.Error{Path: path, Err: errors.New("data.query is for databases, and this file is none"), Hint: "postgres://HOST/DATABASE, service=NAME, or an SQLite file"}
 		}
@@ -55,12 +58,35 @@ func openFileReader(ctx context.Context, d recipe.Data, path string, opt ReaderO
 	if err != nil {
 		return nil, err
 	}
-	rd, err := newCSV(in, path, delimiter, opt.Known)
+	var rd Reader
+	switch {
+	case looksJSON(in.head, path):
+		rd, err = newJSON(in, path, opt.Known)
+	case isARFF(in.head):
+		rd, err = newARFF(in, path)
+	default:
+		rd, err = newCSV(in, path, delimiter, opt.Known)
+	}
 	if err != nil {
 		in.Close()
 		return nil, err
 	}
 	return rd, nil
+}
+
+// looksJSON judges by the ending, else by the first character: a CSV file seldom begins with a brace.
+func looksJSON(head []byte, path string) bool {
+	name := strings.ToLower(path)
+	for _, z := range []string{".gz", ".zst"} {
+		name = strings.TrimSuffix(name, z)
+	}
+	for _, e := range []string{".jsonl", ".ndjson", ".json"} {
+		if strings.HasSuffix(name, e) {
+			return true
+		}
+	}
+	b := bytes.TrimLeft(head, " \t\r\n")
+	return len(b) > 1 && b[0] == '{' && bytes.HasPrefix(bytes.TrimLeft(b[1:], " \t\r\n"), []byte{'"'}) || bytes.HasPrefix(b, []byte("[{"))
 }
 
 // fileMagic is the first 16 bytes of a file, or less.

@@ -55,6 +55,7 @@ func newCSV(in *textInput, source string, delimiter byte, known []string) (*csvR
 		return nil, &dataset.Error{Path: source, Record: fmt.Sprintf("byte %d", i), Err: errors.New("not text: it holds NUL bytes"), Hint: "known files: CSV, JSON lines, Parquet, ARFF, SQLite; data.encoding: utf-16 for text of two bytes a character"}
 	}
 	r.d = detectDialect(r.buf, r.eof, delimiter, known)
+	r.quotes = r.quotes || r.d.Quote == '\''
 	names, line, err := r.record(nil)
 	if errors.Is(err, io.EOF) {
 		return nil, &dataset.Error{Path: source, Err: errors.New("the file holds blank lines only")}
@@ -146,7 +147,7 @@ func (r *csvReader) fill() error {
 	left := len(r.buf) - r.pos
 	size := max(blockSize, 2*left)
 	if r.buf == nil {
-		size = headBytes + headBytes/2
+		size = max(4096, len(r.in.head)+len(r.in.head)/2)
 	}
 	b := make([]byte, left, size)
 	copy(b, r.buf[r.pos:])
@@ -376,12 +377,9 @@ func unquote(f []byte, quote byte) []byte {
 	}
 	n := 0
 	for i := 0; i < len(t); i++ {
+		t[n] = t[i]
 		if t[i] == quote {
 			i++ // the second of two
-		}
-		t[n] = quote
-		if i < len(t) {
-			t[n] = t[i]
 		}
 		n++
 	}

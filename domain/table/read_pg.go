@@ -34,7 +34,8 @@ func isPostgres(source string) bool {
 var (
 	keywordForm    = regexp.MustCompile(`^\s*(service|host|hostaddr|port|dbname|user|password|sslmode|passfile|servicefile)\s*=`)
 	secretKeywords = regexp.MustCompile(`(?i)\b((?:ssl)?password)(\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&]*)`)
-	userInfo       = regexp.MustCompile(`^(\w+://)([^/?#]*)@`)
+	urlSecret      = regexp.MustCompile(`^(\w+://[^/?#@:]*):(.*)@`) // also where the password should have been escaped
+	onlyPort       = regexp.MustCompile(`^\d{1,5}(/[^@?#]*)?\?`)
 )
 
 // hasSecret reports a password inside the name of a source.
@@ -42,10 +43,8 @@ func hasSecret(source string) bool {
 	if !isPostgres(source) && !strings.Contains(source, "://") {
 		return false
 	}
-	if m := userInfo.FindStringSubmatch(source); m != nil {
-		if _, secret, ok := strings.Cut(m[2], ":"); ok && secret != "" {
-			return true
-		}
+	if m := urlSecret.FindStringSubmatch(source); m != nil && m[2] != "" && !onlyPort.MatchString(m[2]) {
+		return true
 	}
 	if u, err := url.Parse(source); err == nil {
 		for k, v := range u.Query() {
@@ -67,9 +66,8 @@ func withoutSecret(source string) string {
 	if !isPostgres(source) && !strings.Contains(source, "://") {
 		return source
 	}
-	if m := userInfo.FindStringSubmatchIndex(source); m != nil {
-		user, _, _ := strings.Cut(source[m[4]:m[5]], ":")
-		source = source[:m[4]] + user + source[m[5]:]
+	if m := urlSecret.FindStringSubmatchIndex(source); m != nil && !onlyPort.MatchString(source[m[4]:m[5]]) {
+		source = source[:m[3]] + source[m[5]:]
 	}
 	if u, err := url.Parse(source); err == nil && u.RawQuery != "" {
 		q := u.Query()

@@ -144,7 +144,7 @@ func openText(ctx context.Context, path, encoding string) (*textInput, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &textInput{file: f, encoding: encoding, raw: make([]byte, blockSize)}
+	t := &textInput{file: f, encoding: encoding, raw: make([]byte, min(blockSize, max(f.size, 4096)))}
 	if err := t.readHead(); err != nil {
 		f.Close()
 		return nil, &dataset.Error{Path: path, Err: err}
@@ -153,7 +153,11 @@ func openText(ctx context.Context, path, encoding string) (*textInput, error) {
 }
 
 func (t *textInput) readHead() error {
-	b := make([]byte, headBytes)
+	size := int64(headBytes)
+	if t.size > 0 && t.compress == "" {
+		size = min(size, t.size+1)
+	}
+	b := make([]byte, size)
 	n, err := io.ReadFull(t.Reader, b)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
