@@ -320,3 +320,65 @@ type Property struct {
 	// Value is the class, or the number, of sample i of a part; ok is false where it is missing.
 	Value func(p Part, i int) (v float64, ok bool)
 }
+
+// TableRow is an original, or one view of it, in the words of its source.
+type TableRow struct {
+	Sample  int    // index in the training part
+	Place   string // of the original in the source
+	Stream  string // that made the view; "" of an original
+	View    int    // 0 is the original, views count from 1 through all streams
+	Cells   []string
+	Missing []bool   // cells without a value: missing in the source, or taken away by the view
+	Changed []string // columns whose cells differ from the original
+	Drawn   []TableDraw
+}
+
+// TableDraw is one transformation that was drawn for a view.
+type TableDraw struct {
+	Transform string
+	Params    []TableParam // those that have a name
+	Values    []float64    // all that was drawn: with it Transformation.Fill replays
+	Columns   []string     // whose cells it wrote, though perhaps as they were
+	Donors    []string     // by column: place in the source of the row that gave the cell; "" where none did
+}
+
+// TableParam is a named parameter.
+type TableParam struct {
+	Name  string
+	Value float64
+}
+
+// Tabler writes samples and their views as text, for anybody to check from outside. Samples may implement it.
+type Tabler interface {
+	// Header names the columns of the source.
+	Header() []string
+	// ViewRows gives the originals of training samples exactly as the source writes them, each followed by
+	// its views for (seed, epoch): those of the named stream, of the Invariant stream (else of all) where it is "", or of all
+	// where it is "all".
+	ViewRows(ctx context.Context, samples []int, seed, epoch uint64, stream string, fn func(TableRow) error) error
+	// ViewWords are the cells of sample i of a part and of its view, in the user's own units, by Header.
+	ViewWords(t Transformation, p Part, i int, params view.Params) (original, view []string, err error)
+}
+
+// Comparer says how far a view lies from its original, and whether it shows anything, where differences
+// of the values of the Input field mean nothing by themselves. Samples may implement it.
+type Comparer interface {
+	// Compare returns the share of the parts (cells of a row) that differ, and by how much these do on average:
+	// numbers in standard deviations, all else 1.
+	Compare(original, view *Array, row int) (share, distance float64)
+	// Blank reports whether a view shows nothing at all.
+	Blank(view *Array, row int) bool
+}
+
+// Prober gives views in the form in which trees take them (see Featurer.Tree), for probes. Samples may implement it.
+type Prober interface {
+	// TreeView writes row i of a part under t, or undisturbed where t is nil, to dst [dim]; NaN is missing, dropped or masked.
+	TreeView(dst []float32, t Transformation, p Part, i int, params view.Params) error
+}
+
+// Claimer says in words what a contract claims. Samples may implement it.
+type Claimer interface {
+	// Claim is what the Invariant contract of t claims of columns whose values are no numbers, such as "turning electronics
+	// into groceries changes nothing"; "" where it claims nothing of that kind. Advice is what else could be declared.
+	Claim(t Transformation, term contract.Term) (claim, advice string)
+}
