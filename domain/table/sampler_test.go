@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -214,5 +215,80 @@ func TestViewsSuite(t *testing.T) {
 				return flatSamples{s}
 			})
 		})
+	}
+}
+
+// TestLargeTablesAreNotPacked: without the packed copy of the training part, views are the same.
+func TestLargeTablesAreNotPacked(t *testing.T) {
+	a, b := mixedSamples(t, 100, nil, benchTransforms()...), mixedSamples(t, 100, nil, benchTransforms()...)
+	va, vb := mustSampler(t, a), mustSampler(t, b)
+	vb.m.pack = nil
+	x, y := newArrays(va.Fields(), 1), newArrays(vb.Fields(), 1)
+	for i := range a.Len(domain.Train) {
+		if err := va.Fill(x, 0, 1, 0, i, va.NewScratch()); err != nil {
+			t.Fatal(err)
+		}
+		if err := vb.Fill(y, 0, 1, 0, i, vb.NewScratch()); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(x[0].F32, y[0].F32) {
+			t.Fatalf("sample %d differs", i)
+		}
+	}
+}
+
+// TestViewsOfRecipe goes from the text of a recipe and a CSV file to views.
+func TestViewsOfRecipe(t *testing.T) {
+	text := `domain: table
+data: {source: ` + writeFile(t, "orders.csv", orders(400)) + `, target: churn}
+columns:
+  customer_id: {kind: identifier, drop: invariant}
+  bought_at: [{kind: timestamp, jitter: 10m, contract: invariant}, {shift: 28d, keep: weekday, p: 0.5, contract: invariant}]
+  category: {contract: protected}
+  quantity: {bounds: 1..9, jitter: 1, contract: invariant}
+  price: [{kind: money, unit: EUR, bounds: 0..1e6}, {scale: 0.95..1.05, contract: invariant}, {scale: 0.5..2, contract: equivariant}]
+  gift: {swap_within: invariant, within: category}
+rules: ["total = quantity * price"]
+views:
+  - corrupt: {share: 0.5, contract: invariant, p: 0.5}
+  - mask: {share: 0.4}
+`
+	r, err := recipe.Parse("orders.yaml", []byte(text), func(string) ([]view.Spec, error) { return Specs(), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, r)
+	v := mustSampler(t, s)
+	var got []string
+	for _, st := range v.Streams() {
+		got = append(got, st.Kind.String()+" "+st.Name)
+	}
+	if want := "[invariant views equivariant price.scale restorable mask]"; fmt.Sprint(got) != want {
+		t.Errorf("streams %v, want %s", got, want)
+	}
+	if n := len(v.m.touch); n != 5 { // customer_id, bought_at, quantity, price, gift; total is derived, category protected
+		t.Errorf("%d columns may change", n)
+	}
+	for i := range s.Len(domain.Train) {
+		for epoch := range uint64(10) {
+			if b := s.VerifyView(1, epoch, i); b != nil {
+				t.Fatalf("sample %d, epoch %d: %+v", i, epoch, b)
+			}
+		}
+	}
+	dst, scratch := newArrays(v.Fields(), 1), v.NewScratch()
+	for i := range s.Len(domain.Train) {
+		if err := v.Fill(dst, 0, 1, 0, i, scratch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := v.Counts(); c.Views != int64(4*s.Len(domain.Train)) || c.Kept > 0 {
+		t.Errorf("counts %+v", c)
+	}
+	for _, p := range s.Properties() {
+		got = append(got, p.Kind.String()+" "+p.Name)
+	}
+	if want := "[protected category invariant customer_id invariant gift]"; fmt.Sprint(got[3:]) != want && fmt.Sprint(got[3:]) != "[invariant customer_id protected category invariant gift]" {
+		t.Errorf("properties %v, want %s", got[3:], want)
 	}
 }
