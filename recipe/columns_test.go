@@ -89,7 +89,7 @@ objective: {weights: {amount.scale: 2}}
 	if d := cmp.Diff(want, r.Columns); d != "" {
 		t.Error(d)
 	}
-	if r.Encoder.Kind != "transformer" || r.Train.Optimizer != "adamw" || len(r.AllTransforms()) != 3 || r.Objective.Weights["amount.scale"] != 2 {
+	if r.Encoder.Kind != "mlp" || r.Encoder.Width != 128 || r.Train.Optimizer != "adamw" || len(r.AllTransforms()) != 3 || r.Objective.Weights["amount.scale"] != 2 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -175,17 +175,19 @@ func Default() *Recipe {
 // dependent sets the defaults that follow from another key; given says which keys the user wrote.
 func (r *Recipe) dependent(given func(path string) bool) {
 	if r.Domain == DomainTable { // the sizes of Gorishniy et al. 2021 and 2022, cut to what a processor trains in minutes
-		if !given("encoder.kind") {
-			r.Encoder.Kind = "transformer"
+		if !given("encoder.kind") { // a step takes a tenth of a transformer's time on a processor
+			r.Encoder.Kind = "mlp"
 		}
+		mlp := r.Encoder.Kind == "mlp"
 		if !given("encoder.width") {
-			r.Encoder.Width = 64
-			if r.Encoder.Kind == "mlp" {
-				r.Encoder.Width = 256
+			if r.Encoder.Width = 64; mlp {
+				r.Encoder.Width = 128
 			}
 		}
 		if !given("encoder.depth") {
-			r.Encoder.Depth = 2
+			if r.Encoder.Depth = 2; mlp {
+				r.Encoder.Depth = 3
+			}
 		}
 		if !given("encoder.numeric") {
 			r.Encoder.Numeric = "piecewise"
