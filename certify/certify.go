@@ -67,6 +67,13 @@ type CounterExample struct {
 	After    float64     `json:"after"`    // the same under the view
 	Original []byte      `json:"original"` // PNG; nil where the domain draws none
 	View     []byte      `json:"view"`     // PNG
+	// Of samples that are rows, in the user's own units; View of a whole view has no parameters: Epoch, Seed and Sample replay it.
+	Place          string   `json:"place,omitempty"` // of the sample in the source
+	Rule           string   `json:"rule,omitempty"`  // that the view breaks
+	Text           string   `json:"text,omitempty"`  // how, in a sentence
+	Names          []string `json:"names,omitempty"` // of the columns
+	OriginalValues []string `json:"original_values,omitempty"`
+	ViewValues     []string `json:"view_values,omitempty"`
 }
 
 // Replay returns the draw: Transformation.Fill with it gives the view of the counter-example, bit for bit.
@@ -84,6 +91,7 @@ type Finding struct {
 	Outcome   string          `json:"outcome"`
 	Why       string          `json:"why"`
 	Checks    []Check         `json:"checks"`
+	Possible  *Possible       `json:"possible,omitempty"` // whether views are possible samples, where the domain knows
 	Probe     *ProbeFinding   `json:"probe,omitempty"`
 	Counter   *CounterExample `json:"counter,omitempty"`
 }
@@ -143,9 +151,20 @@ func (c *Certificate) Err() error {
 	}
 	var parts []string
 	for _, f := range v {
-		parts = append(parts, fmt.Sprintf("%s (%s, %s %s): %s", f.Transform, f.Term.Kind, f.Parameter, f.Term.Range, f.Why))
+		what := fmt.Sprintf("%s, %s %s", f.Term.Kind, f.Parameter, f.Term.Range)
+		if f.Parameter == "" {
+			what = f.Term.Kind.String()
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s): %s", f.Transform, what, f.Why))
 	}
-	return fmt.Errorf("%w: %s", ErrViolated, strings.Join(parts, "; "))
+	text := strings.Join(parts, "; ")
+	for _, f := range v {
+		if rows := f.Counter.Rows(70); len(rows) > 0 { // a terminal has 80 columns, and lines get a prefix
+			text += "\n" + strings.Join(rows, "\n")
+			break
+		}
+	}
+	return fmt.Errorf("%w: %s", ErrViolated, text)
 }
 
 // Config is what the stage needs.
@@ -200,9 +219,15 @@ func Run(ctx context.Context, cfg Config) (*Certificate, error) {
 			c.of = append(c.of, t)
 		}
 	}
+	whole, err := c.whole(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.labels(ctx, cert); err != nil {
 		return nil, err
 	}
+	c.claims(cert)
+	cert.Findings = append(cert.Findings, whole...)
 	cfg.Progress("done", len(ts), len(ts))
 	return cert, nil
 }
@@ -252,13 +277,17 @@ func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
 			if f.Why == "" {
 				f.Why = "never drawn"
 			}
+			if err := c.possible(&f, t, term, add); err != nil {
+				return nil, err
+			}
 			out = append(out, f)
 			continue
 		}
 		var identity, blank, unstable, drawn, touched, wild int
 		var worst *CounterExample
 		var where string // a protected part that was touched
-		var change, peak float64
+		var change, peak, apart float64
+		var moved int
 		guard := c.guard()
 		ch := Check{Name: "identity", Passed: true, Text: "has no identity"}
 		for k := range exactSamples {
@@ -313,10 +342,23 @@ func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
 				}
 				continue // no distance to speak of
 			}
-			d := distance(c.a, once)
+			var d float64
+			var empty bool
+			if cmp := c.comparer(); cmp != nil {
+				var by float64
+				d, by = cmp.Compare(&c.a, &once, 0)
+				if d > 0 {
+					apart += by
+					moved++
+				}
+				empty = cmp.Blank(&once, 0) && !cmp.Blank(&c.a, 0)
+			} else {
+				d = distance(c.a, once)
+				empty = flat(once) && !flat(c.a)
+			}
 			change += d
 			peak = max(peak, d)
-			if flat(once) && !flat(c.a) {
+			if empty {
 				blank++
 			}
 			if guard != nil {
@@ -342,7 +384,13 @@ func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
 			}
 			add(ch)
 			mean := change / float64(max(drawn-wild, 1))
-			add(Check{Name: "strength", Passed: mean > 1e-4, Warn: true, Value: mean, Text: fmt.Sprintf("views differ by %.1f %% of the value range on average, %.1f %% at most", 100*mean, 100*peak)})
+			strength := Check{Name: "strength", Passed: mean > 1e-4, Warn: true, Value: mean, Text: fmt.Sprintf("views differ by %.1f %% of the value range on average, %.1f %% at most", 100*mean, 100*peak)}
+			if c.comparer() != nil {
+				strength.Passed = moved > 0
+				strength.Text = fmt.Sprintf("%d of %d views differ in what the encoder sees: in %.1f %% of the cells on average, %.1f %% at most, and there by %.2g standard deviations (1 for a level or state)",
+					moved, drawn, 100*mean, 100*peak, apart/float64(max(moved, 1)))
+			}
+			add(strength)
 			share := float64(blank) / float64(drawn)
 			add(Check{Name: "not blank", Passed: share <= 0.05, Warn: true, Value: share, Limit: 0.05, Text: fmt.Sprintf("%d of %d views show nothing", blank, drawn)})
 			if guard != nil {
@@ -355,7 +403,11 @@ func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
 		}
 		if f.Outcome == Violated {
 			f.Counter = worst
-		} else if f.Why == "" {
+		}
+		if err := c.possible(&f, t, term, add); err != nil {
+			return nil, err
+		}
+		if f.Why == "" {
 			f.Why = "exact checks passed"
 		}
 		out = append(out, f)
@@ -415,6 +467,7 @@ func (c *certifier) neverDrawn(t domain.Transformation, term contract.Term) (Che
 
 func (c *certifier) counter(t domain.Transformation, part domain.Part, i int, p view.Params, epoch uint64) *CounterExample {
 	ce := &CounterExample{Seed: c.Recipe.Seed, Epoch: epoch, Part: part, Sample: i, Params: named(t.Spec(), p), Values: slices.Clone(p.V[:p.N])}
+	c.words(ce, t, p)
 	r, ok := c.Samples.(domain.Renderer)
 	if !ok {
 		return ce
