@@ -95,7 +95,7 @@ func (r *Report) advice() sentence {
 		if a.Classical {
 			s.say(" of ", methodLabel(a.Against))
 		}
-		if whole || j-i > 1 {
+		if whole && a.Classical || j-i > 1 {
 			s.say(" at ")
 			labels(a.Budget)
 			s.say(" labels")
@@ -109,10 +109,10 @@ func (r *Report) advice() sentence {
 			labels(last.Budget)
 		}
 		switch shown := a.Shown && last.Shown; {
-		case a.Classical && !a.Shown && !last.Shown:
-			s.say(" (no pretrained network is shown better)")
 		case a.Classical && !shown:
-			s.say(" (no pretrained network is shown better, some are shown worse)")
+			s.say(" (no pretrained network is shown better)")
+		case a.Classical:
+			s.say(" (shown better)")
 		case !a.Classical && !a.Pays:
 			s.say("; pretraining itself is not shown to pay against the same network from scratch")
 		}

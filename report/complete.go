@@ -324,19 +324,23 @@ func methodLabel(m string) string {
 		return "a linear model"
 	case RawKNN:
 		return "nearest rows"
-	case SSL + probeSuffix:
-		return "pretrained, probe"
-	case SSL + knnSuffix:
-		return "pretrained, kNN"
 	}
-	if base, ok := strings.CutSuffix(m, probeSuffix); ok {
-		return methodLabel(base) + ", probe"
+	base, how := m, ""
+	for _, x := range [][2]string{{probeSuffix, "probe"}, {knnSuffix, "kNN"}} {
+		if cut, ok := strings.CutSuffix(m, x[0]); ok {
+			base, how = cut, x[1]
+		}
 	}
-	if base, ok := strings.CutSuffix(m, knnSuffix); ok {
-		return methodLabel(base) + ", kNN"
+	if arm, ok := strings.CutPrefix(base, armPrefix); ok { // an arm of pretraining
+		return "pretrained (" + strings.TrimSpace(arm+" "+how) + ")"
 	}
-	if arm, ok := strings.CutPrefix(m, armPrefix); ok {
-		return "pretrained, " + arm
+	switch {
+	case how == "":
+		return m
+	case base == SSL:
+		return "pretrained (" + how + ")"
+	case base == Untrained:
+		return "untrained (" + how + ")"
 	}
 	return m
 }

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -189,16 +190,25 @@ const turnAt = 6
 // plotted are the methods that a plot shows: all, or where they are many those that a verdict or advice speaks of first.
 func (p *page) plotted(methods []string) []string {
 	const most = 8
-	if len(methods) <= most {
+	if len(methods) < turnAt {
 		return methods
+	}
+	weight := func(m string) int {
+		if i := slices.Index([]string{SSL, Trees, Linear, Scratch, SSL + probeSuffix, RawKNN}, m); i >= 0 {
+			return i
+		}
+		return 6
 	}
 	var keep []string
 	for _, m := range methods {
-		if !strings.HasSuffix(m, knnSuffix) && (!strings.HasSuffix(m, probeSuffix) || m == SSL+probeSuffix || m == Untrained+probeSuffix) {
+		if weight(m) < 6 || !strings.HasSuffix(m, knnSuffix) && !strings.HasSuffix(m, probeSuffix) {
 			keep = append(keep, m)
 		}
 	}
-	return keep[:min(len(keep), most)]
+	sort.SliceStable(keep, func(i, j int) bool { return weight(keep[i]) < weight(keep[j]) })
+	keep = keep[:min(len(keep), most)]
+	sort.Slice(keep, func(i, j int) bool { return lessMethod(keep[i], keep[j]) })
+	return keep
 }
 
 type scoreRow struct {
@@ -367,7 +377,11 @@ func (p *page) term(c Promise) term {
 func (p *page) slots() map[string]int {
 	out := map[string]int{}
 	next := fixedSlots
-	for _, m := range p.methods() {
+	all := p.methods()
+	for _, m := range append(p.plotted(all), all...) { // what is plotted together first: few share a colour and a shape
+		if _, ok := out[m]; ok {
+			continue
+		}
 		if r := methodRank(m); r < fixedSlots {
 			out[m] = r
 		} else {
@@ -468,7 +482,7 @@ func (p *page) buildScores() {
 				b.Turned = append(b.Turned, r)
 			}
 		}
-		shown := p.plotted(b.Methods)
+		shown, many := p.plotted(b.Methods), len(b.Methods) >= turnAt
 		better := "higher is better"
 		if m.Better == Lower {
 			better = "lower is better"
@@ -485,12 +499,19 @@ func (p *page) buildScores() {
 			}
 			for _, name := range shown {
 				s := series{name: methodLabel(name), colour: slots[name]}
+				if many {
+					s.name = name // there is room for so much
+				}
 				for _, n := range order {
 					if c := p.find(k.task, k.metric, name, n); c != nil {
-						s.points = append(s.points, point{
+						pt := point{
 							x: float64(n), y: float64(c.Mean), lo: c.Lo, hi: c.Hi, draws: draws[key(k.task, k.metric, name, n)],
 							tip: fmt.Sprintf("%s, %s labels: %s", methodLabel(name), thousands(n), m.score(c.Mean)),
-						})
+						}
+						if many { // the bars of many methods hide each other
+							pt.lo, pt.hi, pt.draws = nil, nil, nil
+						}
+						s.points = append(s.points, pt)
 					}
 				}
 				pl.series = append(pl.series, s)
@@ -524,16 +545,16 @@ func capital(s string) string {
 
 func (p *page) buildVerdicts() {
 	slots := p.slots()
-	groups := map[taskMetric][]Verdict{}
-	several := map[taskMetric]bool{} // more than one pair of methods
-	var order []taskMetric
+	type group struct {
+		taskMetric
+		classical bool // the reference trains no network
+	}
+	groups := map[group][]Verdict{}
+	var order []group
 	for _, v := range p.Verdicts {
-		k := taskMetric{v.Task, v.Metric}
+		k := group{taskMetric{v.Task, v.Metric}, v.Reference == Trees || v.Reference == Linear || v.Reference == RawKNN}
 		if _, ok := groups[k]; !ok {
 			order = append(order, k)
-		}
-		if g := groups[k]; len(g) > 0 && (g[0].Method != v.Method || g[0].Reference != v.Reference) {
-			several[k] = true
 		}
 		groups[k] = append(groups[k], v)
 		p.Compared = append(p.Compared, compared{v, p.metricInfo(v.Task, v.Metric),
@@ -545,25 +566,29 @@ func (p *page) buildVerdicts() {
 		f := forest{title: "Difference in " + m.Label, ref: &zero, refText: "no difference",
 			desc:   "Difference between pretraining and its reference at each budget, with its interval.",
 			xlabel: "difference in " + m.Label + m.unit()}
+		if k.classical {
+			f.title += " to the best classical method"
+			f.xlabel += ", best classical method = 0"
+		}
 		for _, v := range groups[k] {
 			label := p.budgetLabel(v.Budget)
-			if several[k] {
-				label += ", " + methodLabel(v.Method) + " − " + methodLabel(v.Reference)
+			if k.classical {
+				label = thousands(v.Budget) + " " + v.Method
 			}
 			f.rows = append(f.rows, row{label: label, colour: slots[v.Method], v: float64(v.Difference), lo: v.Lo, hi: v.Hi, value: m.diff(v.Difference) + " " + sign(v.Verdict)})
 		}
 		p.VerdictPlots = append(p.VerdictPlots, f.draw())
 	}
 	lems := map[taskMetric][]LEM{}
-	order = nil
+	var lemOrder []taskMetric
 	for _, l := range p.LEM {
 		k := taskMetric{l.Task, l.Metric}
 		if _, ok := lems[k]; !ok {
-			order = append(order, k)
+			lemOrder = append(lemOrder, k)
 		}
 		lems[k] = append(lems[k], l)
 	}
-	for _, k := range order {
+	for _, k := range lemOrder {
 		m := p.metricInfo(k.task, k.metric)
 		f := forest{title: "Label-efficiency multiplier, " + m.Label, ref: &one, refText: "1 × = no gain", log: true,
 			desc:   "Labels that the reference needs for the same score, divided by the labels used, with its interval. An arrow: the interval leaves the measured curve.",

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -139,7 +140,8 @@ func Text(w io.Writer, r *Report, width int) error {
 
 // turned writes a table with one row a method.
 func (p *page) turned(t *texter, k taskMetric, m Metric, title string, methods []string, budgets []int) {
-	const first, cell = 24, 14
+	const cell = 13
+	first := min(28, t.width-cell)
 	per := max(1, (t.width-first)/cell)
 	for len(budgets) > 0 {
 		part := budgets[:min(per, len(budgets))]
@@ -161,8 +163,19 @@ func (p *page) turned(t *texter, k taskMetric, m Metric, title string, methods [
 				text := "-"
 				if s := p.find(k.task, k.metric, name, b); s != nil {
 					text = m.score(s.Mean)
+					decimals := 3
+					if v := math.Abs(float64(s.Mean)); m.Unit != "" && v >= 1 && v < 1e6 { // four digits, the spread to the same place
+						decimals = max(0, 3-int(math.Log10(v)))
+						text = fixed(s.Mean, decimals)
+					}
 					if s.Spread != nil {
-						text += " ± " + strings.TrimPrefix(m.score(*s.Spread), "0")
+						for { // a large spread needs no third decimal
+							spread := strings.TrimPrefix(fixed(*s.Spread, decimals), "0")
+							if decimals--; decimals < 0 || utf8.RuneCountInString(text+spread) <= cell-4 {
+								text += " ± " + spread
+								break
+							}
+						}
 					}
 				}
 				line += pad(clip(text, cell-1), cell, true)

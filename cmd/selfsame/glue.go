@@ -75,6 +75,7 @@ func runCommands(a *app) []*cobra.Command {
 	var out []*cobra.Command
 	if api.Run != nil {
 		out = append(out, runCommand(a))
+		out = append(out, repeatCommand(a))
 		for _, s := range stageTexts {
 			out = append(out, stageCommand(a, s))
 		}
