@@ -82,7 +82,6 @@ func reportPeak(b *testing.B) {
 	}
 }
 
-// goBatch is the batch on the go engine: SELFSAME_BENCH_BATCH, or few rows so that a step stays short.
 func goBatch(b *testing.B, few int) int {
 	b.Helper()
 	v := os.Getenv("SELFSAME_BENCH_BATCH")
@@ -106,7 +105,7 @@ func BenchmarkSimCLRStep(b *testing.B) {
 			e := open(b)
 			batch := 256
 			if e.Kind() == engine.Go {
-				batch = goBatch(b, 32)
+				batch = goBatch(b, 256)
 			}
 			enc, err := image.NewEncoder(recipe.Encoder{Kind: "resnet", Width: 32, Depth: blocks, Stages: 3}, domain.Field{DType: domain.F32, Dims: []int{32, 32, 3}})
 			if err != nil {
@@ -143,7 +142,7 @@ func BenchmarkMaskedLMStep(b *testing.B) {
 	e := open(b)
 	batch, seq := 32, 256
 	if e.Kind() == engine.Go {
-		batch = goBatch(b, 4)
+		batch = goBatch(b, 32)
 	}
 	fields := []domain.Field{{Name: "ids", DType: domain.I32, Dims: []int{seq}}, {Name: "target", DType: domain.I32, Dims: []int{seq}}, {Name: "weight", DType: domain.F32, Dims: []int{seq}}}
 	s, err := train.New(e, train.Config{Name: "masked LM", Batch: batch, Optim: optim.Defaults(optim.Adam), Ring: 2, Fields: fields},

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -21,6 +22,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/selfsame-ml/selfsame/internal/gokernel"
 )
 
 // The kinds of engine.
@@ -117,18 +120,42 @@ func openGo(cfg Config) (*Engine, error) {
 	}
 	// ops_sequential: with concurrent operations the pool deadlocks when as many
 	// large matmuls as it has workers become ready at once.
-	config := "ops_sequential"
-	if cfg.Threads > 0 {
-		config += fmt.Sprintf(",parallelism=%d", cfg.Threads)
-	}
-	b, err := gobackend.New(config)
+	b, err := gobackend.New("ops_sequential")
 	if err != nil {
 		return nil, fmt.Errorf("engine: go back end: %w", err)
 	}
-	if cfg.Precision == BF16 {
-		return nil, fmt.Errorf("engine: the go engine computes in fp32 only, bf16 was asked for")
+	limitWorkers(b, threads)
+	precision, why := goPrecision(cfg.Precision)
+	if precision == "" {
+		return nil, fmt.Errorf("engine: go: %s", why)
 	}
-	return &Engine{kind: Go, backend: &goBackend{Backend: b, threads: threads}, mode: Mode{Engine: Go}, threads: threads}, nil
+	return &Engine{kind: Go, backend: &goBackend{Backend: b, threads: threads}, mode: Mode{Engine: Go, BF16: precision == BF16}, threads: threads, asked: cfg.Precision}, nil
+}
+
+// limitWorkers bounds the workers of the inner back end. Its configuration has an option for that which also prints a line to the standard
+// output.
+func limitWorkers(b compute.Backend, threads int) {
+	v := reflect.Indirect(reflect.ValueOf(b))
+	if v.Kind() != reflect.Struct {
+		return
+	}
+	if f := v.FieldByName("Workers"); f.IsValid() && f.CanInterface() {
+		if w, ok := f.Interface().(interface{ SetMaxParallelism(n int) }); ok {
+			w.SetMaxParallelism(threads)
+		}
+	}
+}
+
+// goPrecision decides between fp32 and bf16 for the go engine and says why; "" where bf16 was asked for in vain.
+func goPrecision(asked string) (precision, why string) {
+	precision, why = choosePrecision(false, asked)
+	if precision == BF16 && !gokernel.HasBF16() {
+		if asked == BF16 {
+			return "", "bf16 was asked for, which needs a processor that multiplies bfloat16 (AVX512-BF16); this one computes in fp32 only"
+		}
+		return FP32, "this processor does not multiply bfloat16 (no AVX512-BF16)"
+	}
+	return precision, why
 }
 
 // Kind is "go" or "xla".
@@ -166,9 +193,12 @@ func (e *Engine) Backend() compute.Backend { return e.backend }
 // Devices is the number of devices that the back end reports; one is used.
 func (e *Engine) Devices() int { return e.backend.NumDevices() }
 
-// String names the engine for people: "go", "xla (cpu, fp32)".
+// String names the engine for people: "go", "go (bf16)", "xla (cpu, fp32)".
 func (e *Engine) String() string {
 	if e.kind == Go {
+		if e.mode.BF16 {
+			return Go + " (bf16)"
+		}
 		return Go
 	}
 	device := "cpu"
@@ -212,6 +242,8 @@ type Program struct {
 	outs   []shapes.Shape
 	donate []bool
 	took   time.Duration
+
+	fallback string
 }
 
 // Compile builds a graph and compiles it. The parameters of the program are the
@@ -251,6 +283,9 @@ func (e *Engine) CompileMode(name string, mode Mode, build func(g *graph.Graph) 
 			p.shapes = append(p.shapes, n.Shape())
 		}
 		p.donate = make([]bool, len(p.shapes))
+		if f, ok := g.Executable().(*goFallback); ok {
+			p.fallback = f.why
+		}
 		return nil
 	})
 	if err != nil {
@@ -285,6 +320,10 @@ func (p *Program) Names() []string { return p.names }
 
 // Took is the time that building and compiling took.
 func (p *Program) Took() time.Duration { return p.took }
+
+// Fallback says why the go engine leaves this program to the slow portable back end; "" where it runs on its own kernels, and
+// on every other engine.
+func (p *Program) Fallback() string { return p.fallback }
 
 // Outputs is the number of outputs.
 func (p *Program) Outputs() int { return len(p.outs) }

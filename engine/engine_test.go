@@ -8,8 +8,12 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/selfsame-ml/selfsame/engine"
 	"github.com/selfsame-ml/selfsame/engine/enginetest"
+	"golang.org/x/sys/cpu"
+	"slices"
 )
 
 func TestCompileAndRun(t *testing.T) {
@@ -79,6 +83,44 @@ func TestSharedBuffer(t *testing.T) {
 	})
 }
 
+// TestGoBF16 checks that the go engine multiplies bfloat16 where the processor does, and elsewhere says why not.
+func TestGoBF16(t *testing.T) {
+	e, err := engine.Open(engine.Config{Kind: engine.Go, Precision: engine.BF16})
+	if !cpu.X86.HasAVX512BF16 || !cpu.X86.HasAVX512BW {
+		if err == nil || !strings.Contains(err.Error(), "AVX512-BF16") {
+			t.Fatalf("bf16 opens without the instruction: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	p, err := e.Compile("half", func(g *Graph) []*Node {
+		x, y := Parameter(g, "x", shapes.Make(dtypes.Float32, 2, 3)), Parameter(g, "y", shapes.Make(dtypes.Float32, 3, 2))
+		a, b := ConvertDType(x, dtypes.BFloat16), ConvertDType(y, dtypes.BFloat16)
+		product := ConvertDType(Dot(a, b).Product(), dtypes.Float32)
+		return []*Node{product, Add(a, Const(g, bfloat16.FromFloat32(1)))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := p.Fallback(); why != "" {
+		t.Fatal(why)
+	}
+	out, err := p.Run([]float32{1.001, 2, 3, 4, 5, 6}, []float32{1, 0, 0, 1, 1, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tensors.CopyFlatData[float32](out[0]); err != nil || !slices.Equal(got, []float32{4, 5, 10, 11}) { // 1.001 is rounded to 1
+		t.Errorf("product %v, %v", got, err)
+	}
+	half, err := tensors.CopyFlatData[bfloat16.BFloat16](out[1])
+	if err != nil || half[1].Float32() != 3 || half[5].Float32() != 7 {
+		t.Errorf("sum %v, %v", half, err)
+	}
+}
+
 func TestOpenRejects(t *testing.T) {
 	for _, c := range []struct {
 		cfg  engine.Config
@@ -86,7 +128,6 @@ func TestOpenRejects(t *testing.T) {
 	}{
 		{engine.Config{Kind: "tpu"}, "not auto, go or xla"},
 		{engine.Config{Precision: "fp8"}, "not auto, fp32 or bf16"},
-		{engine.Config{Kind: engine.Go, Precision: engine.BF16}, "fp32 only"},
 		{engine.Config{Threads: -1}, "negative"},
 		{engine.Config{Kind: engine.XLA, Plugin: "no/such/plugin.so"}, "not available"},
 	} {

@@ -16,7 +16,7 @@ import (
 // openGoBoth returns the go engine and one whose graphs run on the inner back end alone.
 func openGoBoth(t testing.TB, threads int) (own, inner *Engine) {
 	t.Helper()
-	own, err := Open(Config{Kind: Go, Threads: threads})
+	own, err := Open(Config{Kind: Go, Threads: threads, Precision: FP32})
 	if err != nil {
 		t.Fatal(err)
 	}

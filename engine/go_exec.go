@@ -205,6 +205,9 @@ func (r *goRun) flat(n *goNode) any {
 
 // floats is the memory of a root of 4-byte elements.
 func (r *goRun) floats(n *goNode) []float32 {
+	if v := r.plan.values[n.id]; v.kind == storeSlab && n.word() { // the common case without an allocation
+		return r.slab[v.index : v.index+n.size() : v.index+n.size()]
+	}
 	switch f := r.flat(n).(type) {
 	case []float32:
 		return f
@@ -217,6 +220,9 @@ func (r *goRun) floats(n *goNode) []float32 {
 }
 
 func (r *goRun) bools(n *goNode) []bool {
+	if v := r.plan.values[n.id]; v.kind == storeSlab && n.boolean() {
+		return unsafe.Slice((*bool)(unsafe.Pointer(unsafe.SliceData(r.slab[v.index:]))), n.size())
+	}
 	b, ok := r.flat(n).([]bool)
 	if !ok {
 		panic(errors.New("engine: go: not Bool"))
@@ -268,6 +274,12 @@ func nativeOp(n *goNode) func(r *goRun) error {
 		return nativeView(n)
 	case compute.OpTypeConcatenate:
 		return nativeConcatenate(n)
+	case compute.OpTypeGather:
+		return nativeGather(n)
+	case compute.OpTypeScatterSum, compute.OpTypeScatterMax:
+		return nativeScatter(n)
+	case compute.OpTypeIota:
+		return nativeIota(n)
 	case compute.OpTypePad:
 		return nativePad(n)
 	}
@@ -330,6 +342,7 @@ func nativeDot(n *goNode) func(r *goRun) error {
 	if !ok {
 		return nil
 	}
+	m.Half = a.half && b.half
 	x, y := a.root(), b.root()
 	return func(r *goRun) error {
 		gokernel.MatMul(r.plan.backend.threads, r.floats(n), r.floats(x), r.floats(y), m)
@@ -356,11 +369,12 @@ func nativeConv(n *goNode) func(r *goRun) error {
 		pad = [2]int{c.pads[0][0], c.pads[1][0]}
 	}
 	is := func(want compute.ConvolveAxesConfig) bool { return reflect.DeepEqual(c.axes, want) }
+	half := x.half && w.half
 	xd, wd, yd := x.dims(), w.dims(), n.dims()
 	xr, wr := x.root(), w.root()
 	switch {
 	case is(ConvAxes) && ones(c.dilation) && ones(c.inputDilation):
-		k := gokernel.Conv{N: xd[0], H: xd[1], W: xd[2], C: xd[3], KH: wd[0], KW: wd[1], O: wd[3], OH: yd[1], OW: yd[2], S: two(c.strides), P: pad}
+		k := gokernel.Conv{N: xd[0], H: xd[1], W: xd[2], C: xd[3], KH: wd[0], KW: wd[1], O: wd[3], OH: yd[1], OW: yd[2], S: two(c.strides), P: pad, Half: half}
 		return func(r *goRun) error {
 			k.Forward(r.plan.backend.threads, r.floats(n), r.floats(xr), r.floats(wr))
 			return nil
@@ -368,7 +382,7 @@ func nativeConv(n *goNode) func(r *goRun) error {
 	case is(ConvAxes) && ones(c.dilation) && ones(c.strides):
 		// A dilated input is the adjoint of a strided convolution by the turned kernel.
 		k := gokernel.Conv{N: xd[0], H: yd[1], W: yd[2], C: yd[3], KH: wd[0], KW: wd[1], O: xd[3], OH: xd[1], OW: xd[2], S: two(c.inputDilation),
-			P: [2]int{wd[0] - 1 - pad[0], wd[1] - 1 - pad[1]}}
+			P: [2]int{wd[0] - 1 - pad[0], wd[1] - 1 - pad[1]}, Half: half}
 		return func(r *goRun) error {
 			turned := gokernel.Scratch(w.size())
 			defer gokernel.Release(turned)
@@ -379,7 +393,7 @@ func nativeConv(n *goNode) func(r *goRun) error {
 			return nil
 		}
 	case is(KernelAxes) && ones(c.strides) && ones(c.inputDilation):
-		k := gokernel.Conv{N: xd[0], H: xd[1], W: xd[2], C: xd[3], KH: yd[0], KW: yd[1], O: wd[3], OH: wd[1], OW: wd[2], S: two(c.dilation), P: pad}
+		k := gokernel.Conv{N: xd[0], H: xd[1], W: xd[2], C: xd[3], KH: yd[0], KW: yd[1], O: wd[3], OH: wd[1], OW: wd[2], S: two(c.dilation), P: pad, Half: half}
 		return func(r *goRun) error {
 			k.Kernel(r.plan.backend.threads, r.floats(n), r.floats(xr), r.floats(wr))
 			return nil
@@ -545,6 +559,78 @@ func nativePad(n *goNode) func(r *goRun) error {
 		threads := r.plan.backend.threads
 		gokernel.Move(threads, r.floats(n), r.floats(fill), 0, 0, []int{n.size()}, []int{1}, []int{0})
 		gokernel.Move(threads, r.floats(n), r.floats(root), at, 0, x.dims(), out, steps(x.dims()))
+		return nil
+	}
+}
+
+// rowIndex returns the root of an index of rows: Int32 with one number for each row, or nil.
+func rowIndex(x *goNode, vectorAxis int) *goNode {
+	d := x.dims()
+	if x.shape.DType != dtypes.Int32 || vectorAxis < len(d)-1 || vectorAxis == len(d)-1 && d[vectorAxis] != 1 {
+		return nil
+	}
+	return x.root()
+}
+
+func upwards(v []int, from int) bool {
+	for i, x := range v {
+		if x != from+i {
+			return false
+		}
+	}
+	return true
+}
+
+// nativeGather picks whole rows, which are runs of all axes but the first.
+func nativeGather(n *goNode) func(r *goRun) error {
+	a, x := n.attr.(gatherAttr), n.in[0]
+	index := rowIndex(n.in[1], a.vectorAxis)
+	if index == nil || !x.word() || !slices.Equal(a.startMap, []int{0}) || !slices.Equal(a.collapsed, []int{0}) || !slices.Equal(a.sizes[1:], x.dims()[1:]) ||
+		!upwards(a.offset, len(n.dims())-len(a.offset)) {
+		return nil
+	}
+	rows, root := x.dims()[0], x.root()
+	return func(r *goRun) error {
+		gokernel.Gather(r.plan.backend.threads, r.floats(n), r.floats(root), r.flat(index).([]int32), rows, x.size()/rows)
+		return nil
+	}
+}
+
+// nativeScatter adds (or takes the maximum of) whole rows.
+func nativeScatter(n *goNode) func(r *goRun) error {
+	a, x, u := n.attr.(scatterAttr), n.in[0], n.in[2]
+	index := rowIndex(n.in[1], a.vectorAxis)
+	if index == nil || !n.f32() || !slices.Equal(a.toAxes, []int{0}) || !slices.Equal(a.inserted, []int{0}) || !upwards(a.update, len(u.dims())-len(a.update)) ||
+		!slices.Equal(u.dims()[len(u.dims())-len(a.update):], x.dims()[1:]) {
+		return nil
+	}
+	rows, root, updates := x.dims()[0], x.root(), u.root()
+	greatest := n.op == compute.OpTypeScatterMax
+	return func(r *goRun) error {
+		threads := r.plan.backend.threads
+		gokernel.Copy(threads, r.floats(n), r.floats(root))
+		gokernel.Scatter(threads, r.floats(n), r.floats(updates), r.flat(index).([]int32), rows, n.size()/rows, greatest)
+		return nil
+	}
+}
+
+func nativeIota(n *goNode) func(r *goRun) error {
+	if n.shape.DType != dtypes.Int32 && !n.f32() || len(n.dims()) == 0 {
+		return nil
+	}
+	axis := n.attr.(int)
+	inner, size := steps(n.dims())[axis], n.dims()[axis]
+	return func(r *goRun) error {
+		switch d := r.flat(n).(type) {
+		case []int32:
+			for i := range d {
+				d[i] = int32(i / inner % size)
+			}
+		case []float32:
+			for i := range d {
+				d[i] = float32(i / inner % size)
+			}
+		}
 		return nil
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 
 	"github.com/selfsame-ml/selfsame/internal/gokernel"
 )
@@ -14,7 +15,7 @@ const (
 	maxTasks  = 64 // of a group: fixed, since partial sums depend on it
 )
 
-// loopKind is an element-wise operation: types of its operands and result ('f' float32, 'b' Bool as masks).
+// loopKind is an element-wise operation: types of its operands and result ('f' float32, 'b' Bool as masks, 'i' Int32).
 type loopKind struct {
 	args   string
 	result byte
@@ -22,7 +23,9 @@ type loopKind struct {
 }
 
 func (k loopKind) holds(n *goNode) bool {
-	is := func(t byte, x *goNode) bool { return t == 'f' && x.f32() || t == 'b' && x.boolean() }
+	is := func(t byte, x *goNode) bool {
+		return t == 'f' && x.f32() || t == 'b' && x.boolean() || t == 'i' && x.shape.DType == dtypes.Int32
+	}
 	if len(n.in) != len(k.args) || !is(k.result, n) {
 		return false
 	}
@@ -87,6 +90,25 @@ var goLoops = map[compute.OpType]loopKind{
 	compute.OpTypeLog1p:          loop1(math.Log1p),
 	compute.OpTypeSin:            loop1(math.Sin),
 	compute.OpTypeCos:            loop1(math.Cos),
+}
+
+// goIntLoops are the loops over Int32.
+var goIntLoops = map[compute.OpType]loopKind{
+	compute.OpTypeEqual:    {"ii", 'b', loop2(gokernel.Same)},
+	compute.OpTypeNotEqual: {"ii", 'b', func(dst []float32, in [3][]float32) { gokernel.Same(dst, in[0], in[1]); gokernel.Not(dst, dst) }},
+}
+
+// loopOf is the loop of an operation, or false.
+func loopOf(n *goNode) (k loopKind, ok bool) {
+	if n.op == compute.OpTypeConvertDType {
+		k = loopKind{"b", 'f', one(gokernel.Ones)}
+		return k, k.holds(n)
+	}
+	if k, ok = goLoops[n.op]; ok && k.holds(n) {
+		return k, true
+	}
+	k, ok = goIntLoops[n.op]
+	return k, ok && k.holds(n)
 }
 
 func one(f func(dst, a []float32)) func(dst []float32, in [3][]float32) {
@@ -216,7 +238,7 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 	}
 	at := map[*goNode]int{} // temporaries of members
 	find := func(o operand) source {
-		if o.full(g.n) && o.node.f32() {
+		if o.full(g.n) && o.node.word() {
 			if g.member[o.node] && !outside[o.node.id] {
 				return source{kind: fromReg, reg: at[o.node]}
 			}
@@ -237,10 +259,7 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 	}
 	for i, s := range g.steps {
 		n := s.node
-		k := goLoops[n.op]
-		if n.op == compute.OpTypeConvertDType {
-			k.run = one(gokernel.Ones)
-		}
+		k, _ := loopOf(n)
 		st := loopStep{run: k.run, args: len(s.ops), red: s.red, part: -1, node: n, max: n.op == compute.OpTypeReduceMax}
 		for j, o := range s.ops {
 			st.in[j] = find(o)
@@ -291,7 +310,7 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 		}
 		var partial []float32
 		if sums > 0 {
-			partial = make([]float32, tasks*sums)
+			partial = make([]float32, tasks*sums+tasks)
 		}
 		gokernel.Parallel(r.plan.backend.threads, tasks, func(task int) {
 			work := gokernel.Scratch(regs * block)
@@ -332,20 +351,19 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 					case st.part >= 0:
 						to := partial[task*sums+st.part : task*sums+st.part+st.red.block]
 						if st.red.block == 1 {
-							to[0] += gokernel.Sum(in[0])
+							last := partial[tasks*sums+task : tasks*sums+task+1]
+							gokernel.SumRows(last, in[0], n)
+							to[0] += last[0]
 						} else {
 							gokernel.SumColumns(to, in[0], n/st.red.block)
 						}
 					default:
 						l := st.red.inner
 						to := memory[i][3][from/l : (from+n)/l]
-						for j := range to {
-							row := in[0][j*l : (j+1)*l]
-							if st.max {
-								to[j] = gokernel.Greatest(row)
-							} else {
-								to[j] = gokernel.Sum(row)
-							}
+						if st.max {
+							gokernel.MaxRows(to, in[0], l)
+						} else {
+							gokernel.SumRows(to, in[0], l)
 						}
 					}
 				}

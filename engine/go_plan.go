@@ -71,6 +71,8 @@ func (n *goNode) alias() bool {
 		return true
 	case compute.OpTypeBroadcastInDim:
 		return n.size() == n.in[0].size()
+	case compute.OpTypeConvertDType:
+		return n.shape.DType == n.in[0].shape.DType
 	case compute.OpTypeTranspose: // of axes of size 1 only
 		axes := n.attr.([]int)
 		at := -1
@@ -155,7 +157,7 @@ func operandOf(x *goNode, dims []int) (operand, bool) {
 				y = y.in[0]
 				continue
 			}
-			if y.op == compute.OpTypeBroadcastInDim && (y.f32() || y.boolean()) {
+			if y.op == compute.OpTypeBroadcastInDim && (y.word() || y.boolean()) {
 				if p, ok := periodOf(y.in[0].dims(), y.attr.([]int), y.dims()); ok {
 					return operand{y.in[0].root(), p}, true
 				}
@@ -182,11 +184,7 @@ func elementwise(n *goNode) ([]operand, bool) {
 	if n.size() == 0 {
 		return nil, false
 	}
-	k, ok := goLoops[n.op]
-	if n.op == compute.OpTypeConvertDType {
-		k, ok = loopKind{args: "b", result: 'f'}, n.f32() && n.in[0].boolean()
-	}
-	if !ok || !k.holds(n) {
+	if _, ok := loopOf(n); !ok {
 		return nil, false
 	}
 	var out []operand

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
 )
 
@@ -53,10 +54,27 @@ func (b *goBuilder) Compile() (compute.Executable, error) {
 			if err := f.Function.Return(f.outputs, f.shardings); err != nil {
 				return nil, err
 			}
-			return b.Builder.Compile()
+			exe, err := b.Builder.Compile()
+			if err != nil {
+				return nil, err
+			}
+			why := f.unknown
+			if why == "" {
+				why = fmt.Sprintf("output %d", i)
+			}
+			return &goFallback{exe, why + " depends on an operation that the go engine does not record"}, nil
+		}
+		if outs[i].half {
+			outs[i] = f.narrow(outs[i])
 		}
 	}
 	return newGoPlan(b.backend, f.params, f.order, outs)
+}
+
+// goFallback is a graph that runs on the inner back end as a whole.
+type goFallback struct {
+	compute.Executable
+	why string
 }
 
 // goNode is one recorded operation.
@@ -67,7 +85,8 @@ type goNode struct {
 	shape  shapes.Shape
 	attr   any
 	replay replay
-	param  int // of a parameter
+	half   bool // bfloat16 held as float32
+	param  int  // of a parameter
 	name   string
 	flat   any // of a constant
 }
@@ -82,6 +101,7 @@ type goFunction struct {
 	params    []*goNode
 	outputs   []compute.Value
 	shardings []*compute.ShardingSpec
+	unknown   string // the first operation that reads a value which is not recorded
 }
 
 // Builder is the recording builder.
@@ -104,6 +124,9 @@ func (f *goFunction) record(op compute.OpType, attr any, r replay, in ...compute
 	for _, x := range in {
 		src := f.nodes[x]
 		if src == nil {
+			if f.unknown == "" {
+				f.unknown = op.String()
+			}
 			return v, nil
 		}
 		n.in = append(n.in, src)
@@ -111,8 +134,48 @@ func (f *goFunction) record(op compute.OpType, attr any, r replay, in ...compute
 	if n.shape, err = f.Function.Shape(v); err != nil || n.shape.IsDynamic() {
 		return v, err
 	}
+	f.widen(n)
 	f.add(v, n)
 	return v, nil
+}
+
+// A value of bfloat16 that comes from float32 is held as float32 (half is set): products round it when they read it, and nothing
+// else does. XLA takes the same liberty (xla_allow_excess_precision).
+
+func (f *goFunction) widen(n *goNode) {
+	half, real := false, false
+	for _, x := range n.in {
+		half, real = half || x.half, real || x.shape.DType == dtypes.BFloat16
+	}
+	if half && real {
+		for i, x := range n.in {
+			if x.half {
+				n.in[i] = f.narrow(x)
+			}
+		}
+		return
+	}
+	if n.shape.DType == dtypes.BFloat16 && (half || n.op == compute.OpTypeConvertDType && n.in[0].f32()) {
+		n.shape, n.half = wide(n.shape), true
+	}
+}
+
+func wide(s shapes.Shape) shapes.Shape {
+	s = s.Clone()
+	s.DType = dtypes.Float32
+	return s
+}
+
+// narrow adds a node that rounds x to real bfloat16.
+func (f *goFunction) narrow(x *goNode) *goNode {
+	s := x.shape.Clone()
+	s.DType = dtypes.BFloat16
+	n := &goNode{id: len(f.order), op: compute.OpTypeConvertDType, in: []*goNode{x}, shape: s, param: -1,
+		replay: func(f compute.Function, in []compute.Value) (compute.Value, error) {
+			return f.ConvertDType(in[0], dtypes.BFloat16)
+		}}
+	f.order = append(f.order, n)
+	return n
 }
 
 func (f *goFunction) add(v compute.Value, n *goNode) {
@@ -146,7 +209,15 @@ func (f *goFunction) Constant(flat any, dims ...int) (compute.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.add(v, &goNode{op: compute.OpTypeConstant, shape: s, param: -1, flat: cloneFlat(flat)})
+	n := &goNode{op: compute.OpTypeConstant, shape: s, param: -1, flat: cloneFlat(flat)}
+	if h, ok := flat.([]bfloat16.BFloat16); ok {
+		w := make([]float32, len(h))
+		for i, x := range h {
+			w[i] = x.Float32()
+		}
+		n.shape, n.flat, n.half = wide(s), w, true
+	}
+	f.add(v, n)
 	return v, nil
 }
 
@@ -162,7 +233,15 @@ type (
 		inputDilation, dilation   []int
 		channelGroups, batchGroup int
 	}
-	sliceAttr struct{ starts, limits, strides []int }
+	sliceAttr  struct{ starts, limits, strides []int }
+	gatherAttr struct {
+		vectorAxis                         int
+		offset, collapsed, startMap, sizes []int
+	}
+	scatterAttr struct {
+		vectorAxis               int
+		update, inserted, toAxes []int
+	}
 )
 
 // BroadcastInDim is recorded.
@@ -204,7 +283,7 @@ func (f *goFunction) DotGeneral(a compute.Value, aContract, aBatch []int, b comp
 // Gather is recorded.
 func (f *goFunction) Gather(x, start compute.Value, indexVectorAxis int, offsetOutputAxes, collapsedSliceAxes, startIndexMap, sliceSizes []int, sorted bool) (compute.Value, error) {
 	a, b, c, d := slices.Clone(offsetOutputAxes), slices.Clone(collapsedSliceAxes), slices.Clone(startIndexMap), slices.Clone(sliceSizes)
-	return f.record(compute.OpTypeGather, nil, func(f compute.Function, in []compute.Value) (compute.Value, error) {
+	return f.record(compute.OpTypeGather, gatherAttr{indexVectorAxis, a, b, c, d}, func(f compute.Function, in []compute.Value) (compute.Value, error) {
 		return f.Gather(in[0], in[1], indexVectorAxis, slices.Clone(a), slices.Clone(b), slices.Clone(c), slices.Clone(d), sorted)
 	}, x, start)
 }
@@ -213,14 +292,14 @@ type scatter func(f compute.Function) func(x, at, updates compute.Value, indexVe
 
 func (f *goFunction) scatter(op compute.OpType, which scatter, x, at, updates compute.Value, indexVectorAxis int, updateWindowAxes, insertedWindowAxes, scatterAxes []int, sorted, unique bool) (compute.Value, error) {
 	a, b, c := slices.Clone(updateWindowAxes), slices.Clone(insertedWindowAxes), slices.Clone(scatterAxes)
-	return f.record(op, nil, func(f compute.Function, in []compute.Value) (compute.Value, error) {
+	return f.record(op, scatterAttr{indexVectorAxis, a, b, c}, func(f compute.Function, in []compute.Value) (compute.Value, error) {
 		return which(f)(in[0], in[1], in[2], indexVectorAxis, slices.Clone(a), slices.Clone(b), slices.Clone(c), sorted, unique)
 	}, x, at, updates)
 }
 
 // Iota is recorded.
 func (f *goFunction) Iota(shape shapes.Shape, axis int) (compute.Value, error) {
-	return f.record(compute.OpTypeIota, nil, func(f compute.Function, _ []compute.Value) (compute.Value, error) { return f.Iota(shape, axis) })
+	return f.record(compute.OpTypeIota, axis, func(f compute.Function, _ []compute.Value) (compute.Value, error) { return f.Iota(shape, axis) })
 }
 
 // ArgMinMax is recorded.
@@ -594,6 +673,6 @@ func (f *goFunction) SchedulingBarrier(x compute.Value, after ...compute.Value) 
 
 func (f *goFunction) identity(v, x compute.Value) {
 	if src := f.nodes[x]; src != nil && f.nodes[v] == nil {
-		f.add(v, &goNode{op: compute.OpTypeIdentity, in: []*goNode{src}, shape: src.shape, param: -1})
+		f.add(v, &goNode{op: compute.OpTypeIdentity, in: []*goNode{src}, shape: src.shape, half: src.half, param: -1})
 	}
 }

@@ -35,7 +35,8 @@ type Info struct {
 // List describes the engines of this machine: go, then xla with every plugin found, or once without one. No plugin is
 // loaded, so that a plugin listed as available may still fail to load.
 func List() []Info {
-	g := Info{Kind: Go, Available: true, Device: "cpu", Threads: runtime.GOMAXPROCS(0), Precision: FP32, Reason: "the go engine computes in fp32 only"}
+	g := Info{Kind: Go, Available: true, Device: "cpu", Threads: runtime.GOMAXPROCS(0)}
+	g.Precision, g.Reason = goPrecision(Auto)
 	found := Search()
 	if len(found) == 0 {
 		found = []Found{{Problem: "no PJRT plugin found; selfsame engine install fetches one for Linux on x86-64"}}

@@ -326,7 +326,10 @@ func (k conv) dx(v, w *graph.Node) *graph.Node {
 		return p
 	}
 	if p := pads(v, k.s); direct(k.mode, k.d, k.groups) && min(p[0][0], p[0][1], p[1][0], p[1][1]) >= 0 {
-		return graph.ConvGeneral(v, w, nhwc, []int{1, 1}, p[:], k.s[:], nil, 1, 1)
+		if k.mode.BF16 {
+			v, w = half(v), half(w)
+		}
+		return full(graph.ConvGeneral(v, w, nhwc, []int{1, 1}, p[:], k.s[:], nil, 1, 1))
 	}
 	v = dilate(v, k.s)
 	return correlate(k.mode, v, w, Square(1), k.d, pads(v, Square(1)), k.h, k.w, k.groups)

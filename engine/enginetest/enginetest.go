@@ -11,7 +11,7 @@ import (
 )
 
 var open = sync.OnceValues(func() ([]*engine.Engine, error) {
-	g, err := engine.Open(engine.Config{Kind: engine.Go})
+	g, err := engine.Open(engine.Config{Kind: engine.Go, Precision: engine.FP32})
 	if err != nil {
 		return nil, err
 	}

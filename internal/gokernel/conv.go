@@ -9,6 +9,7 @@ type Conv struct {
 	KH, KW, O  int
 	OH, OW     int
 	S, P       [2]int
+	Half       bool // round the operands to bfloat16 where HasBF16 (not where channels do not come in pairs)
 }
 
 // plane is a correlation at unit dilation with a packed kernel: the common form of the forward pass and of the input's adjoint.
@@ -18,7 +19,11 @@ type plane struct {
 	oh, ow                int
 	s, p                  [2]int
 	image, row, col, base int // steps of the output in floats
+	half                  bool
 }
+
+// half reports that runs of c channels are rounded to pairs.
+func (c Conv) half(channels int) bool { return c.Half && HasBF16() && channels%2 == 0 }
 
 // padded copies the window's reach of one image to dst [ph, pw, c], or returns the image itself where that is the same.
 func (g plane) padded(dst, x []float32) ([]float32, int) {
@@ -50,21 +55,48 @@ func (g plane) reach() int {
 	return ((g.oh-1)*g.s[0] + g.kh) * ((g.ow-1)*g.s[1] + g.kw) * g.c
 }
 
-// correlate runs the plane; packed holds the kernel in panels [kh*kw*c, nr].
+// rounded is padded in pairs of bfloat16: dst has half as many words.
+func (g plane) rounded(dst, x []float32) ([]float32, int) {
+	ph, pw := (g.oh-1)*g.s[0]+g.kh, (g.ow-1)*g.s[1]+g.kw
+	c := g.c / 2
+	from, to := max(g.p[1], 0), min(g.p[1]+g.w, pw)
+	for r := range ph {
+		row := dst[r*pw*c : (r+1)*pw*c]
+		in := r - g.p[0]
+		if in < 0 || in >= g.h || from >= to {
+			clear(row)
+			continue
+		}
+		clear(row[:from*c])
+		roundTo(row[from*c:to*c], x[(in*g.w+from-g.p[1])*g.c:][:(to-from)*g.c])
+		clear(row[to*c:])
+	}
+	return dst, pw
+}
+
+// correlate runs the plane; packed holds the kernel in panels [kh*kw*c, nr], or with half as many terms in pairs.
 func (g plane) correlate(threads int, dst, x, packed []float32) {
 	nr := micro.nr
-	k := g.kh * g.kw * g.c
+	c := g.c // words of a pixel
+	if g.half {
+		c /= 2
+	}
+	k := g.kh * g.kw * c
 	panels := (g.o + nr - 1) / nr
 	size := g.h * g.w * g.c
 	Parallel(threads, g.n, func(i int) {
 		s := Scratch(g.reach() + 8*nr)
 		defer Release(s)
 		buf, pad := (*s)[:8*nr], (*s)[8*nr:]
-		in, pw := g.padded(pad, x[i*size:(i+1)*size])
-		t := &tile{rs: 4 * g.s[1] * g.c, cs: 4, k0: g.kw * g.c, k1: g.kh, aJump: 4 * (pw - g.kw) * g.c, ldb: 4 * nr}
+		pads := g.padded
+		if g.half {
+			pads = g.rounded
+		}
+		in, pw := pads(pad, x[i*size:(i+1)*size])
+		t := &tile{rs: 4 * g.s[1] * c, cs: 4, k0: g.kw * c, k1: g.kh, aJump: 4 * (pw - g.kw) * c, ldb: 4 * nr, half: g.half}
 		for p := range panels {
 			for r := range g.oh {
-				t.a = unsafe.Pointer(&in[r*g.s[0]*pw*g.c])
+				t.a = unsafe.Pointer(&in[r*g.s[0]*pw*c])
 				t.b = unsafe.Pointer(&packed[p*k*nr])
 				t.rowsOf(g.ow, g.o-p*nr, dst[g.base+i*g.image+r*g.row+p*nr:], g.col, buf)
 			}
@@ -82,12 +114,23 @@ func (c Conv) Forward(threads int, y, x, w []float32) {
 		return
 	}
 	g := plane{n: c.N, h: c.H, w: c.W, c: c.C, kh: c.KH, kw: c.KW, o: c.O, oh: c.OH, ow: c.OW, s: c.S, p: c.P,
-		image: c.OH * c.OW * c.O, row: c.OW * c.O, col: c.O}
+		image: c.OH * c.OW * c.O, row: c.OW * c.O, col: c.O, half: c.half(c.C)}
 	k, nr := c.KH*c.KW*c.C, micro.nr
+	terms := k
+	if g.half {
+		terms /= 2
+	}
 	panels := (c.O + nr - 1) / nr
-	packed := Scratch(panels * k * nr)
+	packed := Scratch(panels * terms * nr)
 	defer Release(packed)
-	Parallel(threads, panels, func(p int) { pack((*packed)[p*k*nr:(p+1)*k*nr], w, p*nr, k, c.O, c.O, 1, nr) })
+	Parallel(threads, panels, func(p int) {
+		to := (*packed)[p*terms*nr : (p+1)*terms*nr]
+		if g.half {
+			packPairs(to, w, p*nr, terms, k, c.O, c.O, 1, nr)
+		} else {
+			pack(to, w, p*nr, k, c.O, c.O, 1, nr)
+		}
+	})
 	g.correlate(threads, y, x, *packed)
 }
 
@@ -114,15 +157,23 @@ func (c Conv) Input(threads int, dx, v, w []float32) {
 			g := plane{n: c.N, h: c.OH, w: c.OW, c: c.O, kh: qi, kw: qj, o: c.C,
 				oh: (c.H - a + c.S[0] - 1) / c.S[0], ow: (c.W - b + c.S[1] - 1) / c.S[1], s: [2]int{1, 1},
 				p:     [2]int{qi - 1 - (a+c.P[0]-i0)/c.S[0], qj - 1 - (b+c.P[1]-j0)/c.S[1]},
-				image: c.H * c.W * c.C, row: c.S[0] * c.W * c.C, col: c.S[1] * c.C, base: (a*c.W + b) * c.C}
-			k, nr := qi*qj*c.O, micro.nr
+				image: c.H * c.W * c.C, row: c.S[0] * c.W * c.C, col: c.S[1] * c.C, base: (a*c.W + b) * c.C, half: c.half(c.O)}
+			terms, nr := c.O, micro.nr // of a cell
+			if g.half {
+				terms /= 2
+			}
+			k := qi * qj * terms
 			panels := (c.C + nr - 1) / nr
 			packed := Scratch(panels * k * nr)
 			Parallel(threads, panels, func(p int) {
 				for q := range qi * qj {
 					i, j := i0+c.S[0]*(qi-1-q/qj), j0+c.S[1]*(qj-1-q%qj)
-					to := (*packed)[(p*k+q*c.O)*nr:]
-					pack(to, w[(i*c.KW+j)*c.C*c.O:(i*c.KW+j+1)*c.C*c.O], p*nr, c.O, c.C, 1, c.O, nr)
+					to, cell := (*packed)[(p*k+q*terms)*nr:], w[(i*c.KW+j)*c.C*c.O:(i*c.KW+j+1)*c.C*c.O]
+					if g.half {
+						packPairs(to, cell, p*nr, terms, c.O, c.C, 1, c.O, nr)
+					} else {
+						pack(to, cell, p*nr, c.O, c.C, 1, c.O, nr)
+					}
 				}
 			})
 			g.correlate(threads, dx, v, *packed)
@@ -149,7 +200,12 @@ func (c Conv) Kernel(threads int, dw, x, v []float32) {
 		clear(dw)
 		return
 	}
-	nr := micro.nr
+	half := c.Half && HasBF16()
+	nr, mr := micro.nr, micro.mr
+	run := &micro.run
+	if half {
+		run = micro.pairs
+	}
 	panels := (c.O + nr - 1) / nr
 	ld := panels * nr
 	rows := c.KW * c.C // one row of the kernel
@@ -161,40 +217,57 @@ func (c Conv) Kernel(threads int, dw, x, v []float32) {
 	}
 	sums := Scratch(parts * size)
 	defer Release(sums)
-	clear(*sums)
 	g := plane{n: c.N, h: c.H, w: c.W, c: c.C, kh: c.KH, kw: c.KW, o: c.O, oh: c.OH, ow: c.OW, s: c.S, p: c.P}
-	run := max(256/c.OW, 1) // rows of v at a time
+	ph, pw := (c.OH-1)*c.S[0]+c.KH, (c.OW-1)*c.S[1]+c.KW
+	cw, cells := c.C, 1 // words of a pixel, cells of the kernel that are one run of rows
+	if c.C%64 == 0 {    // pixels an odd number of cache lines apart do not push each other out of the cache
+		cw += 16
+	} else {
+		cells = c.KW
+	}
+	ow := c.OW // terms of a row
+	if half {
+		ow = (c.OW + 1) / 2
+	}
+	together := max(256/(c.OH*ow), 1) // images between which a tile of sums stays in the cache
+	lines := max(256/ow, 1)           // rows of v at a time
+	image, packed := ph*pw*cw, c.OH*ow*ld
 	Parallel(threads, parts*split, func(task int) {
 		part, si := task/split, task%split
 		sum := (*sums)[part*size : (part+1)*size]
-		vPack := 0
-		if c.O != ld {
-			vPack = c.OH * c.OW * ld
+		for i := si; i < c.KH; i += split {
+			clear(sum[i*rows*ld : (i+1)*rows*ld])
 		}
-		s := Scratch(g.reach() + vPack)
+		s := Scratch(g.reach() + together*(image+packed))
 		defer Release(s)
-		pad, vp := (*s)[:g.reach()], (*s)[g.reach():]
-		t := &tile{rs: 4, cs: 4 * c.S[1] * c.C, k0: c.OW, add: 1}
-		for n := part * c.N / parts; n < (part+1)*c.N/parts; n++ {
-			in, pw := g.padded(pad, x[n*c.H*c.W*c.C:(n+1)*c.H*c.W*c.C])
-			vi := v[n*c.OH*c.OW*c.O : (n+1)*c.OH*c.OW*c.O]
-			if vPack > 0 {
-				pixels := c.OH * c.OW
-				for i := range pixels {
-					clear(vp[i*ld+c.O : (i+1)*ld])
-					copy(vp[i*ld:i*ld+c.O], vi[i*c.O:])
-				}
-				vi = vp
+		pad, in, vp := (*s)[:g.reach()], (*s)[g.reach():][:together*image], (*s)[g.reach()+together*image:]
+		t := &tile{rs: 4, cs: 4 * c.S[1] * cw, k0: ow, ldb: 4 * nr, ldc: 4 * ld, add: 1}
+		if half {
+			t.cs *= 2
+		}
+		t.aJump = 4*c.S[0]*pw*cw - ow*t.cs
+		end := (part + 1) * c.N / parts
+		for first := part * c.N / parts; first < end; first += together {
+			images := min(together, end-first)
+			for n := range images {
+				c.pixels(in[n*image:(n+1)*image], pad, x[(first+n)*c.H*c.W*c.C:][:c.H*c.W*c.C], g, cw, half)
+				c.adjoints(vp[n*packed:(n+1)*packed], v[(first+n)*c.OH*c.OW*c.O:][:c.OH*c.OW*c.O], ow, nr, half)
 			}
-			t.aJump = 4 * (c.S[0]*pw - c.OW*c.S[1]) * c.C
-			t.ldb = 4 * ld
-			for r := 0; r < c.OH; r += run {
-				t.k1 = min(run, c.OH-r)
+			for r := 0; r < c.OH; r += lines {
+				t.k1 = min(lines, c.OH-r)
 				for p := range panels {
 					for i := si; i < c.KH; i += split {
-						t.a = unsafe.Pointer(&in[(r*c.S[0]+i)*pw*c.C])
-						t.b = unsafe.Pointer(&vi[r*c.OW*ld+p*nr])
-						t.rowsOf(rows, nr, sum[i*rows*ld+p*nr:], ld, nil)
+						for j := 0; j < c.KW; j += cells {
+							for m := 0; m < cells*c.C; m += mr {
+								call := run[min(mr, cells*c.C-m)]
+								t.c = unsafe.Pointer(&sum[(i*rows+j*c.C+m)*ld+p*nr])
+								for n := range images {
+									t.a = unsafe.Pointer(&in[n*image+((r*c.S[0]+i)*pw+j)*cw+m])
+									t.b = unsafe.Pointer(&vp[n*packed+(p*c.OH*ow+r*ow)*nr])
+									call(t)
+								}
+							}
+						}
 					}
 				}
 			}
@@ -209,4 +282,50 @@ func (c Conv) Kernel(threads int, dw, x, v []float32) {
 			}
 		}
 	})
+}
+
+// pixels brings the window's reach of an image to dst `[ph, pw, cw]` for the adjoint of the kernel: words are elements, or pairs
+// of an element and the one that the window sees next.
+func (c Conv) pixels(dst, pad, x []float32, g plane, cw int, half bool) {
+	in, iw := g.padded(pad, x)
+	ph, pw := (c.OH-1)*c.S[0]+c.KH, (c.OW-1)*c.S[1]+c.KW
+	next := c.S[1] * c.C
+	for r := range ph {
+		src := in[r*iw*c.C:][:pw*c.C]
+		row := dst[r*pw*cw : (r+1)*pw*cw]
+		switch {
+		case !half && cw == c.C:
+			copy(row, src)
+		case !half:
+			for q := range pw {
+				copy(row[q*cw:q*cw+c.C], src[q*c.C:])
+			}
+		case cw == c.C:
+			n := max(len(src)-next, 0)
+			interleave(row[:n], src, src[min(next, len(src)):])
+			roundLast(row[n:], src[n:])
+		default:
+			for q := range pw {
+				if q+c.S[1] < pw {
+					interleave(row[q*cw:q*cw+c.C], src[q*c.C:], src[q*c.C+next:])
+				} else {
+					roundLast(row[q*cw:q*cw+c.C], src[q*c.C:])
+				}
+			}
+		}
+	}
+}
+
+// adjoints brings v `[oh, ow, o]` to panels dst `[panels, oh, terms, nr]`, terms being pixels or pairs of pixels of a row.
+func (c Conv) adjoints(dst, v []float32, terms, nr int, half bool) {
+	for p := 0; p*nr < c.O; p++ {
+		for r := range c.OH {
+			to, from := dst[(p*c.OH+r)*terms*nr:][:terms*nr], v[r*c.OW*c.O:(r+1)*c.OW*c.O]
+			if half {
+				packPairs(to, from, p*nr, terms, c.OW, c.O, c.O, 1, nr)
+			} else {
+				pack(to, from, p*nr, terms, c.O, c.O, 1, nr)
+			}
+		}
+	}
 }

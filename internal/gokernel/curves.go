@@ -57,6 +57,7 @@ var unaries struct {
 	neg, abs, not, one func(dst, a *float32, n int)
 	masks              func(dst *float32, a *bool, n int)
 	bools              func(dst *bool, a *float32, n int)
+	sums, tops         func(dst, a *float32, n, stride, rows int)
 }
 
 func unary(v func(dst, a *float32, n int), dst, a []float32, and, xor uint32) {

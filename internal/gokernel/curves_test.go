@@ -91,3 +91,46 @@ func TestUnaries(t *testing.T) {
 		}
 	})
 }
+
+func TestRows(t *testing.T) {
+	const rows = 5
+	each(t, func(t *testing.T) {
+		for _, d := range []int{1, 7, 8, 33, 70} {
+			x, u := normals(rows*d, 1), normals(9*d, 2)
+			index := []int32{0, 4, 2, 2, 9, -3, 1, 4, 4}
+			got := make([]float32, 9*d)
+			Gather(2, got, x, index, rows, d)
+			sum, top := append([]float32(nil), x...), append([]float32(nil), x...)
+			Scatter(3, sum, u, index, rows, d, false)
+			Scatter(1, top, u, index, rows, d, true)
+			wantSum, wantTop := append([]float32(nil), x...), append([]float32(nil), x...)
+			for i, at := range index {
+				clamped := max(min(int(at), rows-1), 0)
+				for j := range d {
+					if got[i*d+j] != x[clamped*d+j] {
+						t.Fatalf("row %d element %d is %g, want %g", i, j, got[i*d+j], x[clamped*d+j])
+					}
+					if at >= 0 && at < rows {
+						k := int(at)*d + j
+						wantSum[k] += u[i*d+j]
+						wantTop[k] = max(wantTop[k], u[i*d+j])
+					}
+				}
+			}
+			for i := range wantSum {
+				if sum[i] != wantSum[i] || top[i] != wantTop[i] {
+					t.Fatalf("element %d: sum %g, want %g; maximum %g, want %g", i, sum[i], wantSum[i], top[i], wantTop[i])
+				}
+			}
+			c := make([]float32, len(u))
+			Copy(2, c, u)
+			s := make([]float32, len(u))
+			Same(s, c, u)
+			for i := range s {
+				if math.Float32bits(s[i]) != math.MaxUint32 {
+					t.Fatalf("copied element %d is %g, want %g", i, c[i], u[i])
+				}
+			}
+		}
+	})
+}

@@ -22,6 +22,7 @@ func each(t *testing.T, f func(t *testing.T)) {
 			micro, curves = k, curvesOf(k.name)
 			if k.name == plain.name {
 				unaries.neg, unaries.abs, unaries.not, unaries.one, unaries.masks, unaries.bools = nil, nil, nil, nil, nil, nil
+				unaries.sums, unaries.tops = nil, nil
 				vectors.add, vectors.sub, vectors.mul, vectors.div, vectors.max, vectors.min = nil, nil, nil, nil, nil, nil
 				vectors.gt, vectors.ge, vectors.eq, vectors.ne, vectors.and, vectors.or, vectors.xor = nil, nil, nil, nil, nil, nil, nil
 				selectVector, sqrtVector, sumColumns32, sumColumns8 = nil, nil, nil, nil
@@ -38,6 +39,12 @@ func normals(n int, seed uint64) []float32 {
 		x[i] = float32(r.NormFloat64())
 	}
 	return x
+}
+
+func toBF16(x []float32) {
+	for i := range x {
+		x[i] = math.Float32frombits(bf16(x[i]) << 16)
+	}
 }
 
 func near(t *testing.T, what string, got, want []float32, k int) {
@@ -65,6 +72,10 @@ func TestMatMul(t *testing.T) {
 				s.BRow, s.BCol = 1, s.K
 			}
 			a, b := normals(s.Batch*s.M*s.K, 1), normals(s.Batch*s.K*s.N, 2)
+			if s.Half = HasBF16() && rapid.Bool().Draw(r, "half"); s.Half { // numbers that bfloat16 holds: only sums are rounded
+				toBF16(a)
+				toBF16(b)
+			}
 			want := make([]float32, s.Batch*s.M*s.N)
 			for q := range s.Batch {
 				for i := range s.M {
@@ -80,7 +91,7 @@ func TestMatMul(t *testing.T) {
 			got := normals(len(want), 3)
 			MatMul(2, got, a, b, s)
 			for i := range want {
-				if math.Abs(float64(got[i]-want[i])) > 1e-5*(1+math.Sqrt(float64(s.K))) {
+				if !(math.Abs(float64(got[i]-want[i])) <= 1e-5*(1+math.Sqrt(float64(s.K)))) {
 					r.Fatalf("%+v: element %d is %g, want %g", s, i, got[i], want[i])
 				}
 			}
@@ -91,6 +102,68 @@ func TestMatMul(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestMatMulLarge takes sizes with several blocks of terms, of rows and parts of a sum.
+func TestMatMulLarge(t *testing.T) {
+	each(t, func(t *testing.T) {
+		for _, s := range []Matrices{{Batch: 1, M: 70, N: 40, K: 1301}, {Batch: 1, M: 3, N: 5, K: 9000}, {Batch: 2, M: 300, N: 33, K: 515}} {
+			for _, transposed := range []bool{false, true} {
+				for _, s.Half = range []bool{false, HasBF16()} {
+					s.ABatch, s.BBatch, s.ARow, s.ACol, s.BRow, s.BCol = s.M*s.K, s.K*s.N, s.K, 1, 1, s.K
+					if transposed {
+						s.ARow, s.ACol, s.BRow, s.BCol = 1, s.M, s.N, 1
+					}
+					a, b := normals(s.Batch*s.M*s.K, 1), normals(s.Batch*s.K*s.N, 2)
+					if s.Half {
+						toBF16(a)
+						toBF16(b)
+					}
+					got, again := normals(s.Batch*s.M*s.N, 3), normals(s.Batch*s.M*s.N, 4)
+					MatMul(1, got, a, b, s)
+					MatMul(3, again, a, b, s)
+					if !slices.Equal(got, again) {
+						t.Fatalf("%+v: the result depends on the threads", s)
+					}
+					for i := 0; i < len(got); i += 1 + len(got)/200 {
+						q, row, col := i/(s.M*s.N), i/s.N%s.M, i%s.N
+						var sum float64
+						for k := range s.K {
+							sum += float64(a[q*s.ABatch+row*s.ARow+k*s.ACol]) * float64(b[q*s.BBatch+k*s.BRow+col*s.BCol])
+						}
+						if !(math.Abs(float64(got[i])-sum) <= 1e-5*math.Sqrt(float64(s.K))) {
+							t.Fatalf("%+v: element %d is %g, want %g", s, i, got[i], sum)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestRounding compares the processor's rounding to bfloat16 with that in Go, over random bit patterns.
+func TestRounding(t *testing.T) {
+	if !HasBF16() {
+		t.Skip("no AVX512-BF16")
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, n := range []int{1, 16, 31, 32, 33, 10000} {
+		a, b := make([]float32, n), make([]float32, n)
+		for i := range a {
+			a[i], b[i] = math.Float32frombits(r.Uint32()), math.Float32frombits(r.Uint32())
+		}
+		pairs, run := make([]float32, n), make([]float32, (n+1)/2)
+		interleave(pairs, a, b)
+		roundTo(run, a)
+		for i := range a {
+			if got, want := words(pairs)[i], bf16(a[i])|bf16(b[i])<<16; got != want {
+				t.Fatalf("pair of %g and %g is %08x, want %08x", a[i], b[i], got, want)
+			}
+			if got, want := words(run)[i/2]>>(16*(i%2))&0xffff, bf16(a[i]); got != want {
+				t.Fatalf("%g (%08x) becomes %04x, want %04x", a[i], math.Float32bits(a[i]), got, want)
+			}
+		}
+	}
 }
 
 func TestMatMulSpecialValues(t *testing.T) {
@@ -153,11 +226,19 @@ func TestConv(t *testing.T) {
 				return n/c.S[i] + 1
 			}
 			c.OH, c.OW = out(0, c.H, c.KH), out(1, c.W, c.KW)
+			if c.O < 9 && c.H*c.W < 30 { // pixels whole cache lines apart
+				c.C = 64
+			}
 			if !ok {
 				return
 			}
 			x, w := normals(c.N*c.H*c.W*c.C, 1), normals(c.KH*c.KW*c.C*c.O, 2)
 			v := normals(c.N*c.OH*c.OW*c.O, 3)
+			if c.Half = HasBF16() && rapid.Bool().Draw(r, "half"); c.Half {
+				toBF16(x)
+				toBF16(w)
+				toBF16(v)
+			}
 			y, dx, dw := make([]float32, len(v)), make([]float32, len(x)), make([]float32, len(w))
 			c.slow(func(i, j, k int) {
 				y[k] += x[i] * w[j]
@@ -180,7 +261,7 @@ func TestConv(t *testing.T) {
 					r.Fatalf("%s of %+v depends on the threads", op.name, c)
 				}
 				for i := range got {
-					if math.Abs(float64(got[i]-op.want[i])) > 3e-4 {
+					if !(math.Abs(float64(got[i]-op.want[i])) <= 5e-4) {
 						r.Fatalf("%s of %+v: element %d is %g, want %g", op.name, c, i, got[i], op.want[i])
 					}
 				}
@@ -256,7 +337,28 @@ func TestSums(t *testing.T) {
 					all += x
 				}
 				near(t, fmt.Sprint("columns of ", rows, c), got, want, rows)
-				near(t, "sum", []float32{Sum(a)}, []float32{all}, rows*c)
+				one := make([]float32, 1)
+				SumRows(one, a, rows*c)
+				near(t, "sum", one, []float32{all}, rows*c)
+				sums, tops, wantSums, wantTops := normals(rows, 5), normals(rows, 6), make([]float32, rows), make([]float32, rows)
+				if len(a) > 3*c+c/2 && c > 0 {
+					a[3*c+c/2] = float32(math.NaN())
+				}
+				SumRows(sums, a, c)
+				MaxRows(tops, a, c)
+				for i := range rows {
+					wantTops[i] = float32(math.Inf(-1))
+					for _, x := range a[i*c : (i+1)*c] {
+						wantSums[i] += x
+						wantTops[i] = max(wantTops[i], x)
+					}
+					if tops[i] != wantTops[i] && !(tops[i] != tops[i] && wantTops[i] != wantTops[i]) {
+						t.Fatalf("greatest of row %d of %d is %g, want %g", i, c, tops[i], wantTops[i])
+					}
+					if d := math.Abs(float64(sums[i] - wantSums[i])); !(d <= 1e-4) && !(sums[i] != sums[i] && wantSums[i] != wantSums[i]) {
+						t.Fatalf("sum of row %d of %d is %g, want %g", i, c, sums[i], wantSums[i])
+					}
+				}
 			}
 		}
 	})
@@ -301,14 +403,16 @@ func TestMove(t *testing.T) {
 
 func BenchmarkMatMul(b *testing.B) {
 	for _, s := range []Matrices{{Batch: 1, M: 1024, N: 512, K: 128}, {Batch: 1, M: 512, N: 512, K: 512}, {Batch: 32, M: 256, N: 256, K: 32}} {
-		b.Run(fmt.Sprintf("%dx%dx%dx%d", s.Batch, s.M, s.N, s.K), func(b *testing.B) {
-			s.ABatch, s.ARow, s.ACol, s.BBatch, s.BRow, s.BCol = s.M*s.K, s.K, 1, s.N*s.K, s.N, 1
-			x, y, dst := normals(s.Batch*s.M*s.K, 1), normals(s.Batch*s.K*s.N, 2), make([]float32, s.Batch*s.M*s.N)
-			for b.Loop() {
-				MatMul(1, dst, x, y, s)
-			}
-			b.ReportMetric(2*float64(s.Batch*s.M*s.N*s.K*b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
+		for _, s.Half = range []bool{false, HasBF16()} {
+			b.Run(fmt.Sprintf("%dx%dx%dx%d/half=%t", s.Batch, s.M, s.N, s.K, s.Half), func(b *testing.B) {
+				s.ABatch, s.ARow, s.ACol, s.BBatch, s.BRow, s.BCol = s.M*s.K, s.K, 1, s.N*s.K, s.N, 1
+				x, y, dst := normals(s.Batch*s.M*s.K, 1), normals(s.Batch*s.K*s.N, 2), make([]float32, s.Batch*s.M*s.N)
+				for b.Loop() {
+					MatMul(1, dst, x, y, s)
+				}
+				b.ReportMetric(2*float64(s.Batch*s.M*s.N*s.K*b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
 	}
 }
 
@@ -319,15 +423,17 @@ func BenchmarkConv(b *testing.B) {
 		{N: 16, H: 8, W: 8, C: 128, KH: 3, KW: 3, O: 128, OH: 8, OW: 8, S: [2]int{1, 1}, P: [2]int{1, 1}},
 	} {
 		x, w, y := normals(c.N*c.H*c.W*c.C, 1), normals(c.KH*c.KW*c.C*c.O, 2), normals(c.N*c.OH*c.OW*c.O, 3)
-		for name, f := range map[string]func(){
-			"forward": func() { c.Forward(1, y, x, w) }, "input": func() { c.Input(1, x, y, w) }, "kernel": func() { c.Kernel(1, w, x, y) },
-		} {
-			b.Run(fmt.Sprintf("%s/%dx%d", name, c.H, c.C), func(b *testing.B) {
-				for b.Loop() {
-					f()
-				}
-				b.ReportMetric(2*float64(c.N*c.OH*c.OW*c.O*c.KH*c.KW*c.C*b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-			})
+		for _, c.Half = range []bool{false, HasBF16()} {
+			for name, f := range map[string]func(){
+				"forward": func() { c.Forward(1, y, x, w) }, "input": func() { c.Input(1, x, y, w) }, "kernel": func() { c.Kernel(1, w, x, y) },
+			} {
+				b.Run(fmt.Sprintf("%s/%dx%d/half=%t", name, c.H, c.C, c.Half), func(b *testing.B) {
+					for b.Loop() {
+						f()
+					}
+					b.ReportMetric(2*float64(c.N*c.OH*c.OW*c.O*c.KH*c.KW*c.C*b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+				})
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ func init() {
 	micro = avx2
 	u := &unaries
 	u.neg, u.abs, u.not, u.one, u.masks, u.bools = negAVX2, absAVX2, notAVX2, oneAVX2, masksAVX2, boolsAVX2
+	u.sums, u.tops = sumRowsAVX2, maxRowsAVX2
 	curves = curvesAVX2
 	if cpu.X86.HasAVX512F {
 		micro, curves = avx512, curvesAVX512
@@ -170,6 +171,12 @@ func notAVX2(dst, a *float32, n int)
 
 //go:noescape
 func oneAVX2(dst, a *float32, n int)
+
+//go:noescape
+func sumRowsAVX2(dst, a *float32, n, stride, rows int)
+
+//go:noescape
+func maxRowsAVX2(dst, a *float32, n, stride, rows int)
 
 //go:noescape
 func masksAVX2(dst *float32, a *bool, n int)

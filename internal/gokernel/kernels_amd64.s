@@ -2227,6 +2227,82 @@ loop:
 	VZEROUPPER
 	RET
 
+// func sumRowsAVX2(dst, a *float32, n, stride, rows int)
+TEXT ·sumRowsAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ n+16(FP), BX
+	MOVQ stride+24(FP), R8
+	MOVQ rows+32(FP), CX
+row:
+	MOVQ SI, DX
+	MOVQ BX, AX
+	VMOVUPS (DX), Y0
+	DECQ AX
+	JZ done
+loop:
+	ADDQ $32, DX
+	VMOVUPS (DX), Y1
+	VADDPS Y1, Y0, Y0
+	DECQ AX
+	JNZ loop
+done:
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VMOVHLPS X0, X0, X1
+	VADDPS X1, X0, X0
+	VMOVSHDUP X0, X1
+	VADDPS X1, X0, X0
+	VMOVSS X0, (DI)
+	ADDQ $4, DI
+	ADDQ R8, SI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// func maxRowsAVX2(dst, a *float32, n, stride, rows int)
+TEXT ·maxRowsAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ n+16(FP), BX
+	MOVQ stride+24(FP), R8
+	MOVQ rows+32(FP), CX
+row:
+	MOVQ SI, DX
+	MOVQ BX, AX
+	VMOVUPS (DX), Y0
+	DECQ AX
+	JZ done
+loop:
+	ADDQ $32, DX
+	VMOVUPS (DX), Y1
+	VMAXPS Y1, Y0, Y2
+	VCMPPS $3, Y0, Y0, Y3
+	VBLENDVPS Y3, Y0, Y2, Y0
+	DECQ AX
+	JNZ loop
+done:
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS X1, X0, X2
+	VCMPPS $3, X0, X0, X3
+	VBLENDVPS X3, X0, X2, X0
+	VMOVHLPS X0, X0, X1
+	VMAXPS X1, X0, X2
+	VCMPPS $3, X0, X0, X3
+	VBLENDVPS X3, X0, X2, X0
+	VMOVSHDUP X0, X1
+	VMAXPS X1, X0, X2
+	VCMPPS $3, X0, X0, X3
+	VBLENDVPS X3, X0, X2, X0
+	VMOVSS X0, (DI)
+	ADDQ $4, DI
+	ADDQ R8, SI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
 // func pairsBF16(dst *uint32, a, b *float32, n int)
 TEXT ·pairsBF16(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI

@@ -115,7 +115,7 @@ func tileGo4(t *tile) {
 // pack copies columns from..from+nr of the k x n matrix b, whose steps are brs and bcs, to dst [k, nr]; columns beyond n are 0.
 func pack(dst, b []float32, from, k, n, brs, bcs, nr int) {
 	cols := min(nr, n-from)
-	if cols < nr {
+	if cols < nr && nr <= 32 { // rows of A need no filling
 		clear(dst[:k*nr])
 	}
 	switch {

@@ -98,6 +98,13 @@ func NotEqual(dst, a, b []float32) {
 	}
 }
 
+// Same sets dst[i] to the mask of equal bits of a[i] and b[i].
+func Same(dst, a, b []float32) {
+	for i := range dst {
+		dst[i] = mask(math.Float32bits(a[i]) == math.Float32bits(b[i]))
+	}
+}
+
 func bits(f func(a, b uint32) uint32, a, b float32) float32 {
 	return math.Float32frombits(f(math.Float32bits(a), math.Float32bits(b)))
 }
@@ -186,47 +193,53 @@ func SumColumns(dst, a []float32, rows int) {
 	}
 }
 
-// Sum is the sum of a, in eight running sums.
-func Sum(a []float32) float32 {
-	var s [8]float32
-	n := len(a) / 8
-	if n > 0 {
-		if sumColumns8 != nil {
-			sumColumns8(&s[0], &a[0], 32, n)
-		} else {
-			for i := range n {
-				for j, x := range a[8*i : 8*i+8] {
-					s[j] += x
+// SumRows sets dst[i] to the sum of row i of a `[len(dst), n]`, in eight running sums.
+func SumRows(dst, a []float32, n int) {
+	done := 0
+	if k := n / 8; unaries.sums != nil && k > 0 && len(dst) > 0 {
+		_ = a[len(dst)*n-1]
+		unaries.sums(&dst[0], &a[0], k, 4*n, len(dst))
+		done = 8 * k
+	}
+	for i := range dst {
+		row := a[i*n : (i+1)*n]
+		if done == 0 {
+			var s [8]float32
+			k := n &^ 7
+			for j := 0; j < k; j += 8 {
+				for l, x := range row[j : j+8] {
+					s[l] += x
 				}
 			}
+			dst[i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+			row = row[k:]
+		} else {
+			row = row[done:]
+		}
+		for _, x := range row {
+			dst[i] += x
 		}
 	}
-	t := ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
-	for _, x := range a[8*n:] {
-		t += x
-	}
-	return t
 }
 
-// Greatest is the greatest element of a, NaN where one is NaN, -Inf where a is empty.
-func Greatest(a []float32) float32 {
-	m := float32(math.Inf(-1))
-	if len(a) >= 16 {
-		var t [8]float32
-		copy(t[:], a[:8])
-		i := 8
-		for ; i+8 <= len(a); i += 8 {
-			Max(t[:], t[:], a[i:i+8])
+// MaxRows sets dst[i] to the greatest element of row i of a `[len(dst), n]`, NaN where one is NaN, -Inf where n is 0.
+func MaxRows(dst, a []float32, n int) {
+	done := 0
+	if k := n / 8; unaries.tops != nil && k > 0 && len(dst) > 0 {
+		_ = a[len(dst)*n-1]
+		unaries.tops(&dst[0], &a[0], k, 4*n, len(dst))
+		done = 8 * k
+	}
+	for i := range dst {
+		m := float32(math.Inf(-1))
+		if done > 0 {
+			m = dst[i]
 		}
-		for _, x := range t {
+		for _, x := range a[i*n+done : (i+1)*n] {
 			m = max(m, x)
 		}
-		a = a[i:]
+		dst[i] = m
 	}
-	for _, x := range a {
-		m = max(m, x)
-	}
-	return m
 }
 
 // Reduce sums (or takes the maximum of) src `[outer, run, inner]` over its middle axis: dst `[outer, inner]`.
@@ -238,9 +251,9 @@ func Reduce(threads int, dst, src []float32, outer, run, inner int, greatest boo
 			to := dst[o*inner : (o+1)*inner]
 			switch {
 			case inner == 1 && greatest:
-				to[0] = Greatest(in)
+				MaxRows(to, in, run)
 			case inner == 1:
-				to[0] = Sum(in)
+				SumRows(to, in, run)
 			case greatest:
 				for i := range to {
 					to[i] = float32(math.Inf(-1))

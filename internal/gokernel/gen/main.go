@@ -227,6 +227,7 @@ func main() {
 		p("\tRET")
 	}
 	unaries()
+	rowReductions()
 	halves()
 	functions()
 	constants()

@@ -68,6 +68,56 @@ func halves() {
 	p("\tRET")
 }
 
+// rowReductions write dst[i] = sum (or greatest) of row i, which has n groups of 8; rows are stride bytes apart.
+func rowReductions() {
+	for _, max := range []bool{false, true} {
+		name := map[bool]string{false: "sumRowsAVX2", true: "maxRowsAVX2"}[max]
+		p("\n// func %s(dst, a *float32, n, stride, rows int)", name)
+		p("TEXT ·%s(SB), NOSPLIT, $0-40", name)
+		p("\tMOVQ dst+0(FP), DI")
+		p("\tMOVQ a+8(FP), SI")
+		p("\tMOVQ n+16(FP), BX")
+		p("\tMOVQ stride+24(FP), R8")
+		p("\tMOVQ rows+32(FP), CX")
+		// the greater of acc and x, NaN where one is NaN
+		combine := func(x, acc, reg string) {
+			if !max {
+				p("\tVADDPS %s, %s, %s", x, acc, acc)
+				return
+			}
+			p("\tVMAXPS %s, %s, %s2", x, acc, reg) // x where one is NaN
+			p("\tVCMPPS $3, %s, %s, %s3", acc, acc, reg)
+			p("\tVBLENDVPS %s3, %s, %s2, %s", reg, acc, reg, acc)
+		}
+		p("row:")
+		p("\tMOVQ SI, DX")
+		p("\tMOVQ BX, AX")
+		p("\tVMOVUPS (DX), Y0")
+		p("\tDECQ AX")
+		p("\tJZ done")
+		p("loop:")
+		p("\tADDQ $32, DX")
+		p("\tVMOVUPS (DX), Y1")
+		combine("Y1", "Y0", "Y")
+		p("\tDECQ AX")
+		p("\tJNZ loop")
+		p("done:")
+		p("\tVEXTRACTF128 $1, Y0, X1")
+		combine("X1", "X0", "X")
+		p("\tVMOVHLPS X0, X0, X1")
+		combine("X1", "X0", "X")
+		p("\tVMOVSHDUP X0, X1")
+		combine("X1", "X0", "X")
+		p("\tVMOVSS X0, (DI)")
+		p("\tADDQ $4, DI")
+		p("\tADDQ R8, SI")
+		p("\tDECQ CX")
+		p("\tJNZ row")
+		p("\tVZEROUPPER")
+		p("\tRET")
+	}
+}
+
 // unaries writes loops of one operand over n groups of 8.
 func unaries() {
 	for _, u := range []struct{ name, before, op string }{
