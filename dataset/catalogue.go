@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"io"
 	"slices"
 
 	_ "embed" // the digits
@@ -9,11 +10,11 @@ import (
 // Entry is one named public data set.
 type Entry struct {
 	Name     string   `json:"name"`
-	Domain   string   `json:"domain"` // "image"
+	Domain   string   `json:"domain"` // "image", "table"
 	About    string   `json:"about"`  // what it holds
 	Licence  string   `json:"licence"`
 	Source   string   `json:"source"`   // project that publishes it
-	Package  string   `json:"package"`  // Debian package that holds it
+	Package  string   `json:"package"`  // Debian package, or Python wheel, that holds it
 	Version  string   `json:"version"`  // of the package
 	Download int64    `json:"download"` // bytes of the package; 0 for embedded data
 	Files    []File   `json:"files"`    // what is kept of the package
@@ -22,7 +23,15 @@ type Entry struct {
 	// TestShare is the fraction that becomes the test part when the data have none of their
 	// own and the recipe names no share.
 	TestShare float64 `json:"test_share,omitempty"`
+	// Table describes the CSV that [Table] makes; nil for other domains.
+	Table  *TableInfo `json:"table,omitempty"`
+	wheel  string     // sha256 of the Python wheel; "" = Package is a Debian package
+	folder string     // name of the folder in the cache, shared by entries of the same files; "" = Name
+	build  func(dir string, w io.Writer) error
 }
+
+// Wheel reports that Package is a Python wheel and no Debian package.
+func (e Entry) Wheel() bool { return e.wheel != "" }
 
 // File is one file of a data set.
 type File struct {
@@ -78,6 +87,8 @@ var catalogue = []Entry{
 		Classes: []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"},
 	},
 }
+
+func init() { catalogue = append(catalogue, tableEntries()...) }
 
 // Names lists the data sets of the catalogue in alphabetical order.
 func Names() []string {

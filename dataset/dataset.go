@@ -2,8 +2,8 @@
 // licence, where to get them and the sha256 of every file. It also reads the two
 // array formats in which data come, IDX and .npy.
 //
-// Most users need [Fetch], which puts a data set into the cache, and [Locate],
-// which finds one there and checks it. Nothing is downloaded except by [Fetch],
+// Most users need [Fetch], which puts a data set into the cache, [Locate],
+// which finds one there and checks it, and [Table], which makes the CSV of a table. Nothing is downloaded except by [Fetch],
 // [FetchWheel] and [FetchAsset].
 //
 // Data that cannot be used (a truncated file, a wrong checksum, a value that is
@@ -123,7 +123,11 @@ func Locate(name, cacheDir string) (dir string, err error) {
 	}
 	var dirs []string
 	if d := os.Getenv(EnvData); d != "" {
-		dirs = append(dirs, filepath.Join(d, name), d)
+		dirs = append(dirs, filepath.Join(d, name))
+		if e.folder != "" {
+			dirs = append(dirs, filepath.Join(d, e.folder))
+		}
+		dirs = append(dirs, d)
 	}
 	if cacheDir != "" {
 		dirs = append(dirs, e.cacheDir(cacheDir))
@@ -178,7 +182,11 @@ func (e Entry) cacheDir(root string) string {
 	for _, f := range e.Files {
 		fmt.Fprintf(h, "%s %s\n", f.SHA256, f.Name)
 	}
-	return filepath.Join(root, "data", e.Name+"-"+hex.EncodeToString(h.Sum(nil)[:4]))
+	name := e.Name
+	if e.folder != "" {
+		name = e.folder
+	}
+	return filepath.Join(root, "data", name+"-"+hex.EncodeToString(h.Sum(nil)[:4]))
 }
 
 func fileSum(ctx context.Context, path string) (string, error) {

