@@ -57,7 +57,6 @@ func Repeat(ctx context.Context, path string, opt RepeatOptions) (*Outcome, erro
 	if _, err := os.Stat(filepath.Join(opt.Dir, store.RecipeFile)); err == nil {
 		return nil, fmt.Errorf("%w: %s is a run directory; name another one for repeated runs", ErrStage, opt.Dir)
 	}
-	started := time.Now()
 	var results []*adapt.Result
 	var reports []*report.Report
 	seed := r.Seed
@@ -93,7 +92,11 @@ func Repeat(ctx context.Context, path string, opt RepeatOptions) (*Outcome, erro
 	rep.Created, rep.Command = time.Now().UTC(), opt.Command
 	rep.Versions, rep.Machine = reports[0].Versions, reports[0].Machine
 	rep.Versions.Go = runtime.Version()
-	rep.Seconds = report.Num(time.Since(started).Seconds())
+	for _, one := range reports { // what the splits took, in whichever call
+		for _, st := range one.Stages {
+			rep.Seconds += st.Seconds
+		}
+	}
 	resolved, err := recipe.Marshal(r)
 	if err != nil {
 		return nil, err
