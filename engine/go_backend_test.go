@@ -120,6 +120,23 @@ func TestGoOperations(t *testing.T) {
 			y := Div(e, ReduceAndKeep(e, ReduceSum, -1))
 			return []*Node{y, ReduceSum(Mul(y, in[0]), 0), y}
 		}},
+		{"softmax of long rows", []shapes.Shape{f32(16, 3, 700)}, func(in []*Node) []*Node {
+			x := MulScalar(in[0], 3)
+			e := Exp(Sub(x, ReduceAndKeep(x, ReduceMax, -1)))
+			y := Div(e, ReduceAndKeep(e, ReduceSum, -1))
+			return []*Node{y, ReduceAndKeep(Sub(y, ReduceAndKeep(y, ReduceSum, -1)), ReduceMax, 0), Sub(x, ReduceAndKeep(x, ReduceMax, -1))}
+		}},
+		{"sums of padded parts", []shapes.Shape{f32(2, 4, 3), f32(2, 1, 3), f32(2, 2, 3), f32(2, 3, 3)}, func(in []*Node) []*Node {
+			pad := func(x *Node, start, end int, fill float32) *Node {
+				return Pad(x, Const(x.Graph(), fill), compute.PadAxis{}, compute.PadAxis{Start: start, End: end}, compute.PadAxis{})
+			}
+			a, b, c, d := in[0], in[1], in[2], in[3]
+			both := Add(pad(c, 5, 0, 0), pad(a, 0, 3, 0))
+			return []*Node{Add(both, pad(b, 4, 2, 0)), both, // whole: [a b c]
+				Add(pad(a, 0, 2, 0), pad(d, 3, 0, 0)),                          // overlapping
+				Add(pad(a, 0, 2, 0), pad(c, 4, 0, 1)),                          // not padded by 0
+				Add(pad(a, 1, 2, 0), pad(c, 5, 0, 0)), Add(a, pad(d, 0, 1, 0))} // a hole; not padded
+		}},
 		{"moves", []shapes.Shape{f32(4, 6, 5), f32(4, 2, 5)}, func(in []*Node) []*Node {
 			x := in[0]
 			return []*Node{Transpose(x, 0, 2), TransposeAllAxes(x, 1, 2, 0), Slice(x, AxisRange(1, 3), AxisRange(0, 6).Stride(2)), Concatenate([]*Node{x, in[1], x}, 1),

@@ -147,6 +147,16 @@ func (g *goGroup) reduces(n *goNode) bool {
 	return false
 }
 
+// ownRows reports that o repeats the result of each row over that row: blocks hold whole rows, so that it is known within the block.
+func (g *goGroup) ownRows(o operand) bool {
+	for _, s := range g.steps {
+		if s.node == o.node {
+			return s.isReduce && s.red.rows && s.red.inner == o.inner && o.inner*o.block == g.n
+		}
+	}
+	return false
+}
+
 func stepUnit(red reduction) int {
 	if red.rows {
 		return red.inner
@@ -156,7 +166,7 @@ func stepUnit(red reduction) int {
 
 func (g *goGroup) accepts(n *goNode, ops []operand, red reduction, isReduce bool) bool {
 	for _, o := range ops {
-		if g.member[o.node] && (g.reduces(o.node) || !o.full(g.n)) {
+		if g.member[o.node] && (g.reduces(o.node) && !g.ownRows(o) || !g.reduces(o.node) && !o.full(g.n)) {
 			return false
 		}
 	}
@@ -198,6 +208,7 @@ type fill struct {
 	op   operand
 	reg  int
 	once bool // the same for all blocks
+	late bool // computed by the group: filled before the first step that reads it
 }
 
 type loopStep struct {
@@ -210,6 +221,7 @@ type loopStep struct {
 	part  int // of partial sums; -1: not a sum over columns
 	node  *goNode
 	max   bool
+	fills []fill // before the step
 }
 
 // compile turns the group into a function that runs it block by block.
@@ -244,7 +256,8 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 			}
 			return source{kind: fromMemory, node: o.node}
 		}
-		if g.member[o.node] { // Bool
+		late := g.member[o.node] && g.reduces(o.node)
+		if g.member[o.node] && !late { // Bool
 			return source{kind: fromReg, reg: at[o.node]}
 		}
 		for _, f := range fills {
@@ -253,7 +266,7 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 			}
 		}
 		regs++ // never reused
-		f := fill{op: o, reg: regs - 1, once: !o.full(g.n) && (o.block == 1 || o.inner == 1 && block%o.block == 0)}
+		f := fill{op: o, reg: regs - 1, late: late, once: !late && !o.full(g.n) && (o.block == 1 || o.inner == 1 && block%o.block == 0)}
 		fills = append(fills, f)
 		return source{kind: fromReg, reg: f.reg}
 	}
@@ -261,8 +274,14 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 		n := s.node
 		k, _ := loopOf(n)
 		st := loopStep{run: k.run, args: len(s.ops), red: s.red, part: -1, node: n, max: n.op == compute.OpTypeReduceMax}
+		known := len(fills)
 		for j, o := range s.ops {
 			st.in[j] = find(o)
+		}
+		for _, f := range fills[known:] {
+			if f.late {
+				st.fills = append(st.fills, f)
+			}
 		}
 		for _, o := range s.ops { // temporaries that end here may take the result
 			if r, ok := at[o.node]; ok && lastUse[o.node] == i {
@@ -325,12 +344,15 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 				from := b * block
 				n := min(block, g.n-from)
 				for _, f := range fills {
-					if !f.once {
+					if !f.once && !f.late {
 						r.fill(f.op, reg(f.reg, n), from)
 					}
 				}
 				for i := range steps {
 					st := &steps[i]
+					for _, f := range st.fills {
+						r.fill(f.op, reg(f.reg, n), from)
+					}
 					var in [3][]float32
 					for j := range st.args {
 						if st.in[j].kind == fromMemory {

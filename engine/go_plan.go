@@ -243,6 +243,7 @@ func reductionOf(n *goNode) (operand, reduction, bool) {
 // newGoPlan plans the nodes that outs need.
 func newGoPlan(b *goBackend, params, order, outs []*goNode) (*goPlan, error) {
 	p := &goPlan{backend: b, params: params, outs: outs, values: make([]goStore, len(order))}
+	join(order)
 	need := make([]bool, len(order))
 	var visit func(n *goNode)
 	deps := make([][]*goNode, len(order)) // roots that a node reads
@@ -271,6 +272,61 @@ func newGoPlan(b *goBackend, params, order, outs []*goNode) (*goPlan, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// join turns sums of parts padded by 0, the adjoint of slices that share a source, into concatenations.
+func join(order []*goNode) {
+	type padded struct {
+		axis   int
+		starts []int
+		parts  []*goNode
+	}
+	known := make([]*padded, len(order))
+	for _, n := range order {
+		switch {
+		case n.op == compute.OpTypePad && n.f32():
+			fill, ok := n.in[1].root().flat.([]float32)
+			q := &padded{axis: -1}
+			for i, a := range n.attr.([]compute.PadAxis) {
+				if a != (compute.PadAxis{}) {
+					ok = ok && q.axis < 0 && a.Interior == 0 && a.Start >= 0 && a.End >= 0
+					q.axis, q.starts = i, []int{a.Start}
+				}
+			}
+			if ok && q.axis >= 0 && len(fill) == 1 && fill[0] == 0 {
+				q.parts = n.in[:1]
+				known[n.id] = q
+			}
+		case n.op == compute.OpTypeAdd && n.f32():
+			a, b := known[n.in[0].id], known[n.in[1].id]
+			if a == nil || b == nil || a.axis != b.axis || !n.in[0].shape.Equal(n.in[1].shape) {
+				continue
+			}
+			q := &padded{axis: a.axis}
+			size, apart := 0, true
+			for i, j := 0, 0; i < len(a.parts) || j < len(b.parts); {
+				from, at := a, &i
+				if i == len(a.parts) || j < len(b.parts) && b.starts[j] < a.starts[i] {
+					from, at = b, &j
+				}
+				if k := len(q.parts) - 1; k >= 0 {
+					apart = apart && q.starts[k]+q.parts[k].dims()[q.axis] <= from.starts[*at]
+				}
+				q.starts, q.parts = append(q.starts, from.starts[*at]), append(q.parts, from.parts[*at])
+				size += from.parts[*at].dims()[q.axis]
+				*at++
+			}
+			switch {
+			case !apart:
+			case size == n.dims()[q.axis]:
+				axis := q.axis
+				n.op, n.attr, n.in = compute.OpTypeConcatenate, axis, q.parts
+				n.replay = func(f compute.Function, in []compute.Value) (compute.Value, error) { return f.Concatenate(axis, in...) }
+			default:
+				known[n.id] = q
+			}
+		}
+	}
 }
 
 type planner struct {
