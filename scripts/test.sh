@@ -47,9 +47,10 @@ if [ "$cgo" = 1 ]; then
 	go vet ./...
 fi
 
-step "data and plugin"
+step "data, database server and plugin"
 make --no-print-directory build
 bin/selfsame data fetch fashion-mnist || absent data "Fashion-MNIST could not be fetched"
+scripts/postgres.sh || absent postgres "no PostgreSQL server is installed, and Debian's could not be fetched"
 if [ "$cgo" = 1 ]; then
 	if bin/selfsame engine install && bin/selfsame engine check --engine xla; then
 		export SELFSAME_NEED_XLA=1

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +20,7 @@ import (
 	_ "image/png"
 
 	"github.com/selfsame-ml/selfsame/domain/all"
+	"github.com/selfsame-ml/selfsame/domain/table"
 	"github.com/selfsame-ml/selfsame/internal/term"
 	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/store"
@@ -80,27 +84,21 @@ errors are listed at once. Data are not opened.`,
 }
 
 func recipeInit(a *app) *cobra.Command {
-	out, force := "", false
+	out, query, force := "", "", false
 	c := &cobra.Command{
-		Use:   "init FOLDER|FILE|NAME",
+		Use:   "init FOLDER|FILE|NAME|DATABASE",
 		Short: "Draft a recipe from data",
-		Long: `init looks at data (a folder of images, an IDX or .npy file, a name of the catalogue)
-and drafts a recipe with careful views, and a reason beside each. Read it: which
+		Long: `init looks at data (a folder of images, an IDX or .npy file, a name of the catalogue;
+a table: CSV, JSON lines, Parquet, ARFF, SQLite, or PostgreSQL by --query) and
+drafts a recipe with careful views, and a reason beside each. Read it: which
 change keeps the meaning is yours to say.`,
-		Example: "  selfsame recipe init photos/ -o mine.yaml && selfsame views mine.yaml",
+		Example: "  selfsame recipe init photos/ -o mine.yaml && selfsame views mine.yaml\n  selfsame recipe init orders.csv -o orders.yaml\n  selfsame recipe init postgres://db/shop --query 'select * from orders' -o orders.yaml",
 		Args:    args(1, 1, "FOLDER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			info, err := inspect(cmd.Context(), args[0])
+			b, samples, what, err := draft(cmd.Context(), a, args[0], query)
 			if err != nil {
 				return err
 			}
-			if info.Domain == "" {
-				info.Domain = "image"
-			}
-			if info.Specs, err = all.Specs(info.Domain); err != nil {
-				return err
-			}
-			b := recipe.Draft(info)
 			if _, err := recipe.Parse("draft", b, all.Specs); err != nil {
 				return fmt.Errorf("recipe init: the draft does not pass its own check: %w", err)
 			}
@@ -114,15 +112,52 @@ change keeps the meaning is yours to say.`,
 			if err := store.WriteBytes(out, b); err != nil {
 				return err
 			}
-			return a.result(map[string]any{"kind": "result", "recipe": out, "samples": info.Count, "classes": len(info.Classes)}, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "%s: %d samples, %d classes\nnext: selfsame views %s\n", out, info.Count, len(info.Classes), out)
+			result := map[string]any{"kind": "result", "recipe": out, "samples": samples}
+			maps.Copy(result, what)
+			return a.result(result, func(w io.Writer) error {
+				counts := ""
+				for _, k := range slices.Sorted(maps.Keys(what)) {
+					counts += fmt.Sprintf(", %v %s", what[k], k)
+				}
+				_, err := fmt.Fprintf(w, "%s: %d samples%s\nnext: selfsame views %s\n", out, samples, counts, out)
 				return err
 			})
 		},
 	}
 	c.Flags().StringVarP(&out, "out", "o", "", "`file` to write (default: the terminal)")
+	c.Flags().StringVar(&query, "query", "", "`SQL` where the data are a database")
 	c.Flags().BoolVar(&force, "force", false, "write over a file")
 	return c
+}
+
+// draft drafts a recipe for images or a table; what counts things of it by their name.
+func draft(ctx context.Context, a *app, source, query string) (b []byte, samples int, what map[string]any, err error) {
+	if query == "" && !table.IsSource(source) {
+		info, err := inspect(ctx, source)
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		if info.Domain == "" {
+			info.Domain = "image"
+		}
+		if info.Specs, err = all.Specs(info.Domain); err != nil {
+			return nil, 0, nil, err
+		}
+		return recipe.Draft(info), info.Count, map[string]any{"classes": len(info.Classes)}, nil
+	}
+	rd, err := table.OpenReader(ctx, recipe.Data{Source: source, Query: query}, table.ReaderOptions{})
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	defer rd.Close()
+	info, err := table.Infer(ctx, rd, table.InferOptions{Source: source, Query: query})
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	if info.Specs, err = all.Specs(recipe.DomainTable); err != nil {
+		return nil, 0, nil, err
+	}
+	return recipe.DraftTable(info), info.Rows, map[string]any{"columns": len(info.Columns), "rules": len(info.Rules)}, nil
 }
 
 func recipeSchema(a *app) *cobra.Command {

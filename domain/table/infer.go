@@ -12,6 +12,9 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/internal/rng"
+	"github.com/selfsame-ml/selfsame/internal/rowrule"
 	"github.com/selfsame-ml/selfsame/recipe"
 )
 
@@ -299,7 +302,9 @@ func (p *profile) decide() finding {
 	for w := range p.words {
 		if f.kind == Category || f.kind == Text || f.kind == Identifier {
 			if low := strings.ToLower(w); low == "none" || low == "." || low == "nil" || low == "--" || w == "NA" && p.codesOfTwoLetters() {
-				continue // may well be a level
+				p.cells += p.words[w] // may well be a level
+				p.levels, p.counts = append(p.levels, w), append(p.counts, p.words[w])
+				continue
 			}
 		}
 		f.missing = append(f.missing, w)
@@ -608,3 +613,379 @@ func (f *findings) keep(cells []Cell, sample int, draw func(n int) int) {
 
 // kindWord is the word of a recipe for a kind.
 func kindWord(k Kind) string { return recipe.ColumnKinds[k] }
+
+// InferOptions is what Infer needs beside a reader.
+type InferOptions struct {
+	Source   string // as data.source will name it
+	Query    string // as data.query will
+	Seed     uint64
+	Progress func(rows int) // may be nil
+}
+
+const (
+	inferRows  = 10_000 // kept from the start of a source, and as many again spread over the rest
+	maxLevelsN = 64     // levels that a draft lists
+	// Columns among which rules are sought; the search of a == b*c costs their third power.
+	ruleColumns = 24
+)
+
+// Infer reads a source whole and says what a recipe for it can be drafted from: kinds with their reasons, candidates for the
+// target, time and group, and rules between columns. Kinds are judged by all rows; rules are found on the first 10,000
+// rows and as many drawn from the rest, and hold there on every row without a missing cell.
+func Infer(ctx context.Context, rd Reader, opt InferOptions) (recipe.TableInfo, error) {
+	draw := rng.New(opt.Seed, rng.Split, 99)
+	f, err := profileSource(ctx, rd, inferRows, draw.IntN, opt.Progress)
+	if err != nil {
+		return recipe.TableInfo{}, err
+	}
+	if f.rows == 0 {
+		if len(f.bad) > 0 {
+			return recipe.TableInfo{}, tooMany(f.bad, 0)
+		}
+		return recipe.TableInfo{}, &dataset.Error{Path: opt.Source, Err: errors.New("there is no row below the header")}
+	}
+	info := recipe.TableInfo{Source: opt.Source, Query: opt.Query, Describe: rd.Describe(), Rows: f.rows}
+	t := f.sampleTable(opt.Source)
+	for j, p := range f.profiles {
+		d := &f.columns[j]
+		c := recipe.ColumnInfo{
+			Name: p.name, Kind: kindWord(d.kind), Reason: d.reason, Unit: d.unit, Format: d.format, Decimals: p.decimals, Distinct: p.distinct(),
+			Missing: p.empty, MissingTexts: d.missing,
+		}
+		if d.bad > 0 {
+			c.Reason += fmt.Sprintf("; %d cells do not fit", d.bad)
+		}
+		for _, m := range d.missing {
+			c.Missing += p.words[m]
+		}
+		most := 0
+		for _, n := range p.counts {
+			most = max(most, n)
+		}
+		c.Share = p.share(most)
+		c.Examples = slices.Clone(p.levels[:min(len(p.levels), 3)])
+		switch d.kind {
+		case Category:
+			if p.capped == 0 && len(p.levels) <= maxLevelsN {
+				c.Levels = slices.Clone(p.levels)
+			}
+		case Boolean, Ordinal:
+			c.Levels = slices.Clone(d.levels)
+		}
+		if v := t.present(j); len(v) > 0 && !d.kind.Coded() {
+			c.Min, c.Max = slices.Min(v), slices.Max(v)
+			if d.kind != Timestamp && p.numbers > 0 {
+				c.Min, c.Max = p.min, p.max // of all rows
+			}
+		}
+		info.Columns = append(info.Columns, c)
+	}
+	f.candidates(&info)
+	for j := range info.Columns {
+		if f.columns[j].kind == Timestamp {
+			info.Columns[j].Gap = t.gap(j, t.Lookup(info.GroupBy))
+		}
+	}
+	info.Rules = t.findRules(info.Target)
+	return info, nil
+}
+
+// sampleTable reads the kept rows as the kinds that were found; cells that do not fit are missing.
+func (f *findings) sampleTable(source string) *Table {
+	t := &Table{Source: source}
+	for j, h := range f.header {
+		c, err := resolveColumn(h, nil, &f.columns[j])
+		if err != nil { // a time whose format is open
+			c = Column{Name: h, Kind: Text}
+		}
+		t.Columns = append(t.Columns, c)
+	}
+	p, err := newParser(&headerOnly{f.header, f.comma}, t.Columns, source, true, nil)
+	if err != nil {
+		return t
+	}
+	t.resize(len(t.Columns), len(f.sample))
+	row := NewRow(len(t.Columns))
+	for i, cells := range f.sample {
+		for j := range cells {
+			var err error
+			if row.V[j], row.S[j], err = p.cell(j, &cells[j]); err != nil {
+				row.V[j], row.S[j] = 0, Missing
+			}
+		}
+		t.add(&row, i+1)
+	}
+	return t
+}
+
+// headerOnly is a reader without records.
+type headerOnly struct {
+	names []string
+	comma bool
+}
+
+func (h *headerOnly) Header() []string                          { return h.names }
+func (h *headerOnly) DecimalComma() bool                        { return h.comma }
+func (h *headerOnly) Next(context.Context, []Cell) (int, error) { return 0, io.EOF }
+func (h *headerOnly) Describe() string                          { return "" }
+func (h *headerOnly) Close() error                              { return nil }
+
+// present are the values of a column.
+func (t *Table) present(j int) []float64 {
+	var out []float64
+	for i, s := range t.States[j] {
+		if s == Present {
+			out = append(out, t.Values[j][i])
+		}
+	}
+	return out
+}
+
+// gap is the median distance of neighbours in time, within a group where there is one.
+func (t *Table) gap(j, group int) float64 {
+	by := map[float64][]float64{}
+	for i, s := range t.States[j] {
+		if s != Present {
+			continue
+		}
+		g := 0.0
+		if group >= 0 {
+			if t.States[group][i] != Present {
+				continue
+			}
+			g = t.Values[group][i]
+		}
+		by[g] = append(by[g], t.Values[j][i])
+	}
+	var gaps []float64
+	for _, v := range by {
+		slices.Sort(v)
+		for i := 1; i < len(v); i++ {
+			gaps = append(gaps, v[i]-v[i-1])
+		}
+	}
+	if len(gaps) == 0 {
+		return 0
+	}
+	slices.Sort(gaps)
+	return gaps[len(gaps)/2]
+}
+
+// candidates names columns for target, time and group.
+func (f *findings) candidates(info *recipe.TableInfo) {
+	best := 0
+	for j, p := range f.profiles {
+		d := &f.columns[j]
+		words := nameWords(p.name)
+		if len(words) == 0 || p.cells == 0 {
+			continue
+		}
+		distinct := p.distinct()
+		score := 0
+		switch {
+		case d.kind == Identifier || d.kind == Text || d.kind == Timestamp || distinct < 2:
+			continue
+		case hints(p.name, "label", "target", "outcome", "churn", "churned", "y"), len(words) == 1 && words[0] == "class":
+			score = 3
+		case hints(p.name, "class", "default", "response", "result", "fraud", "converted", "conversion", "cancelled", "canceled", "bad", "survived", "diagnosis", "attrition", "status") && (d.kind.Coded() || distinct <= 10):
+			score = 2
+		case j == len(f.profiles)-1 && d.kind.Coded() && distinct <= 10:
+			score = 1
+		}
+		if score > best {
+			best = score
+			info.Target = p.name
+			info.TargetReason = map[int]string{3: "the name says so", 2: "the name suggests it", 1: fmt.Sprintf("the last column, with %d levels", distinct)}[score]
+			info.Task = "classify"
+			if !d.kind.Coded() && distinct > 20 {
+				info.Task = "regress"
+			}
+		}
+	}
+	bestTime, bestGroup := 0, 0
+	for j, p := range f.profiles {
+		d := &f.columns[j]
+		switch {
+		case d.kind == Timestamp && d.ambiguous == "" && p.distinct() > 2:
+			score := 1
+			if hints(p.name, "ordered", "order", "bought", "created", "event", "transaction", "purchase", "invoice", "timestamp", "time", "date") {
+				score = 2
+			}
+			if hints(p.name, "birth", "birthday", "birthdate", "dob", "born") {
+				continue // no row was made then
+			}
+			if score > bestTime {
+				bestTime = score
+				info.Time, info.TimeReason = p.name, "a model is used on rows that come later than those it learnt from"
+			}
+		case d.kind == Identifier && p.unique() < 0.9 && p.distinct() > 1:
+			score := 1
+			if hints(p.name, "customer", "user", "client", "patient", "household", "member", "account", "person", "subject") {
+				score = 2
+			}
+			if score > bestGroup {
+				bestGroup = score
+				info.GroupBy, info.GroupByReason = p.name, fmt.Sprintf("its about %d values come back, %.1f rows each", p.distinct(), float64(p.cells)/float64(max(1, p.distinct())))
+			}
+		}
+	}
+}
+
+// findRules seeks a == b*c, a == b+c and, where a is computed by another rule, c == a-b between numbers, and a <= b between times. A rule must hold
+// on every sampled row with values, on at least 20 rows, and must not hold by accident: all three columns vary, and neither
+// factor is 1 nor a summand 0 throughout.
+func (t *Table) findRules(target string) []recipe.RuleInfo {
+	var numbers, times []int
+	for j := range t.Columns {
+		c := &t.Columns[j]
+		if c.Name == target {
+			continue
+		}
+		v := t.present(j)
+		if len(v) < 20 || slices.Min(v) == slices.Max(v) {
+			continue
+		}
+		switch {
+		case c.Kind == Timestamp:
+			times = append(times, j)
+		case c.Kind.Numeric() && len(numbers) < ruleColumns:
+			numbers = append(numbers, j)
+		}
+	}
+	bound := func(text string) *rowrule.Bound {
+		r, err := rowrule.Parse(text)
+		if err != nil {
+			return nil
+		}
+		b, err := r.Bind(t.ruleColumn)
+		if err != nil {
+			return nil
+		}
+		return b
+	}
+	var out []recipe.RuleInfo
+	row := NewRow(len(t.Columns))
+	// holds counts the rows on which all columns have values; 0 where the rule fails on one.
+	holds := func(text string, cols ...int) int {
+		b := bound(text)
+		if b == nil {
+			return 0
+		}
+		n := 0
+	rows:
+		for i := range t.Rows {
+			for _, j := range cols {
+				if t.States[j][i] != Present {
+					continue rows
+				}
+			}
+			t.Read(i, &row)
+			if !rowrule.Holds(b, row.V, row.S) {
+				return 0
+			}
+			n++
+		}
+		return n
+	}
+	name := func(j int) string { return rowrule.Quote(t.Columns[j].Name) }
+	trivial := func(j int, v float64) bool { // nearly every cell is v
+		n, k := 0, 0
+		for i, s := range t.States[j] {
+			if s == Present {
+				n++
+				if t.Values[j][i] == v {
+					k++
+				}
+			}
+		}
+		return k*10 > n*9
+	}
+	derived := map[int]bool{}
+	try := func(text string, cols ...int) bool {
+		if n := holds(text, cols...); n >= 20 {
+			out = append(out, recipe.RuleInfo{Text: text, Rows: n})
+			return true
+		}
+		return false
+	}
+	for _, a := range numbers {
+		for x, b := range numbers {
+			for _, c := range numbers[x+1:] {
+				if a == b || a == c || derived[b] && derived[c] || trivial(b, 0) || trivial(c, 0) {
+					continue
+				}
+				if derived[a] { // a sum that is computed otherwise: one of its parts follows
+					part, rest := max(b, c), min(b, c)
+					if derived[part] {
+						part, rest = rest, part
+					}
+					if t.near(a, b, c, '+') && try(name(part)+" == "+name(a)+" - "+name(rest), a, b, c) {
+						derived[part] = true
+					}
+					continue
+				}
+				if !trivial(b, 1) && !trivial(c, 1) && t.near(a, b, c, '*') && try(name(a)+" == "+name(b)+" * "+name(c), a, b, c) {
+					derived[a] = true
+				} else if t.near(a, b, c, '+') && try(name(a)+" == "+name(b)+" + "+name(c), a, b, c) {
+					derived[a] = true
+				}
+			}
+		}
+	}
+	for _, a := range times {
+		for _, b := range times {
+			if a != b && !t.sameOrder(a, b) {
+				try(name(a)+" <= "+name(b), a, b)
+			}
+		}
+	}
+	return out
+}
+
+// ruleColumn is what a rule must know of a column of numbers or times.
+func (t *Table) ruleColumn(name string) (rowrule.Column, bool) {
+	j := t.Lookup(name)
+	if j < 0 {
+		return rowrule.Column{}, false
+	}
+	c := rowrule.Column{Index: j, Decimals: -1}
+	switch t.Columns[j].Kind {
+	case Timestamp:
+		c.Kind = rowrule.Time
+	case Money:
+		c.Tolerance = 0.005 // half a cent
+	}
+	return c, true
+}
+
+// near reports that the first rows with values satisfy a == b*c or a == b+c to a part in a hundred: cheap, before a rule is
+// judged exactly.
+func (t *Table) near(a, b, c int, op byte) bool {
+	n := 0
+	for i := range t.Rows {
+		if t.States[a][i] != Present || t.States[b][i] != Present || t.States[c][i] != Present {
+			continue
+		}
+		x, y := t.Values[a][i], t.Values[b][i]*t.Values[c][i]
+		if op == '+' {
+			y = t.Values[b][i] + t.Values[c][i]
+		}
+		if math.Abs(x-y) > 0.01*math.Abs(x)+0.01 {
+			return false
+		}
+		if n++; n == 50 {
+			return true
+		}
+	}
+	return n >= 20
+}
+
+// sameOrder reports two times that are equal everywhere: a <= b then says nothing.
+func (t *Table) sameOrder(a, b int) bool {
+	for i := range t.Rows {
+		if t.States[a][i] == Present && t.States[b][i] == Present && t.Values[a][i] != t.Values[b][i] {
+			return false
+		}
+	}
+	return true
+}

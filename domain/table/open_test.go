@@ -102,3 +102,7 @@ func TestOpenCSV(t *testing.T) {
 		t.Error("another split has the same hash")
 	}
 }
+
+func openRecipe(r *recipe.Recipe) (*Samples, error) {
+	return Open(context.Background(), r, domain.OpenOptions{})
+}

@@ -20,7 +20,9 @@ type ReaderOptions struct {
 }
 
 // OpenReader opens the source of a data section by its content and name: CSV (dialect and encoding found), JSON lines,
-// Parquet, ARFF; gzip and zstd around text; "-" is the standard input.
+// Parquet, ARFF; gzip and zstd around text; "-" is the standard input. SQLite files and PostgreSQL (postgres://HOST/DATABASE,
+// service=NAME) are read by data.query, and a table of the catalogue by its name. A password inside the source is refused: it
+// comes from PGPASSWORD, the password file or the service file.
 //
 // Errors of the data are *dataset.Error values.
 func OpenReader(ctx context.Context, d recipe.Data, opt ReaderOptions) (Reader, error) {
@@ -32,6 +34,23 @@ func OpenReader(ctx context.Context, d recipe.Data, opt ReaderOptions) (Reader, 
 	}
 	if isPostgres(d.Source) {
 		return openPostgres(ctx, d.Source, d.Query)
+	}
+	if e, ok := dataset.Lookup(d.Source); ok {
+		if e.Domain != recipe.DomainTable {
+			return nil, dataset.Bad(e.Name, "", "a data set of domain %s, not a table", e.Domain)
+		}
+		cache := opt.CacheDir
+		if cache == "" {
+			var err error
+			if cache, err = dataset.DefaultCacheDir(); err != nil {
+				return nil, err
+			}
+		}
+		path, err := dataset.Table(ctx, e.Name, cache, nil)
+		if err != nil {
+			return nil, err
+		}
+		return openFileReader(ctx, d, path, opt)
 	}
 	return openFileReader(ctx, d, d.Source, opt)
 }
@@ -72,6 +91,28 @@ func openFileReader(ctx context.Context, d recipe.Data, path string, opt ReaderO
 		return nil, err
 	}
 	return rd, nil
+}
+
+// IsSource reports that a name is surely a table: a database, a table of the catalogue, or a file whose ending or first
+// bytes say so.
+func IsSource(name string) bool {
+	if isPostgres(name) {
+		return true
+	}
+	if e, ok := dataset.Lookup(name); ok {
+		return e.Domain == recipe.DomainTable
+	}
+	low := strings.ToLower(name)
+	for _, z := range []string{".gz", ".zst"} {
+		low = strings.TrimSuffix(low, z)
+	}
+	for _, e := range []string{".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".arff", ".sqlite", ".sqlite3", ".db"} {
+		if strings.HasSuffix(low, e) {
+			return true
+		}
+	}
+	magic := fileMagic(name)
+	return strings.HasPrefix(magic, sqliteMagic) || strings.HasPrefix(magic, parquetMagic)
 }
 
 // looksJSON judges by the ending, else by the first character: a CSV file seldom begins with a brace.

@@ -74,10 +74,10 @@ func withoutSecret(source string) string {
 		for k := range q {
 			if strings.HasSuffix(strings.ToLower(k), "password") {
 				q.Del(k)
+				u.RawQuery = q.Encode()
+				source = u.String()
 			}
 		}
-		u.RawQuery = q.Encode()
-		source = u.String()
 	}
 	return secretKeywords.ReplaceAllString(source, "$1$2***")
 }
@@ -154,8 +154,8 @@ func plainPgError(err error) error {
 }
 
 func (r *pgReader) begin(ctx context.Context, query string) error {
-	// Text in one known form, whatever the server's defaults are.
-	for _, s := range []string{"begin isolation level repeatable read read only", "set local datestyle to 'ISO, YMD'", "set local timezone to 'UTC'", "set local client_encoding to 'UTF8'"} {
+	// Text in one known form, and tables read from their start, whatever the server's defaults are.
+	for _, s := range []string{"begin isolation level repeatable read read only", "set local datestyle to 'ISO, YMD'", "set local time zone 0", "set local client_encoding to 'UTF8'", "set local synchronize_seqscans to off"} {
 		if err := r.exec(ctx, s); err != nil {
 			return &dataset.Error{Path: r.source, Err: plainPgError(err)}
 		}
