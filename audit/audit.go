@@ -35,14 +35,16 @@ const (
 
 // Row is one measure of one contract.
 type Row struct {
-	Transform string        `json:"transform"`
+	Transform string        `json:"transform"`          // or the column, of a property
+	Property  bool          `json:"property,omitempty"` // of samples, without range (domain.Property)
 	Term      contract.Term `json:"term"`
 	Measure   string        `json:"measure"`
 	Value     float64       `json:"value"`     // of the trained encoder
 	Untrained *float64      `json:"untrained"` // of the untrained encoder
 	Reference *float64      `json:"reference"` // chance, or the trivial predictor
 	RefName   string        `json:"reference_name"`
-	Lower     *float64      `json:"lower"` // interval of Value at 95 %, where there is one
+	Ceiling   *float64      `json:"ceiling,omitempty"` // of the raw values, for a property
+	Lower     *float64      `json:"lower"`             // interval of Value at 95 %, where there is one
 	Upper     *float64      `json:"upper"`
 	Better    string        `json:"better"` // "lower" or "higher": what keeps the contract
 	Samples   int           `json:"samples"`
@@ -66,6 +68,8 @@ type Result struct {
 	Part    domain.Part `json:"part"` // held-out part that was used
 	Rows    []Row       `json:"rows"`
 	Checks  []SelfCheck `json:"checks"`
+	// Notes say what could not be asked.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Config is what the stage needs.
@@ -137,6 +141,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 				return nil, fmt.Errorf("audit: %s: %w", t.Spec().Name, err)
 			}
 		}
+	}
+	if err := a.properties(ctx); err != nil {
+		return nil, err
 	}
 	if err := a.selfChecks(before); err != nil {
 		return nil, err
