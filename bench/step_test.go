@@ -95,6 +95,15 @@ func goBatch(b *testing.B, few int) int {
 	return n
 }
 
+// simCLR is the loss of two views by an encoder and a projector of 128 and 64 units.
+func simCLR(enc domain.Encoder) func(sc *nn.Scope, in map[string]*graph.Node) train.Out {
+	return func(sc *nn.Scope, in map[string]*graph.Node) train.Out {
+		f := enc.Encode(sc.In("encoder"), in["views"]).Pooled
+		z := sc.Linear("project2", nn.ReLU(sc.Linear("project1", f, 128, true)), 64, true)
+		return train.Out{Loss: objective.NTXent(z, 2, 0.5)}
+	}
+}
+
 // BenchmarkSimCLRStep is one SimCLR step on 256 images of 3x32x32 (512 views), ResNet of 32, 64 and 128
 // channels, projector 128-128-64, NT-Xent at T = 0.5, SGD with momentum. An image is counted once.
 func BenchmarkSimCLRStep(b *testing.B) {
@@ -114,11 +123,7 @@ func BenchmarkSimCLRStep(b *testing.B) {
 			o := optim.Defaults(optim.SGD)
 			o.Momentum = 0.9
 			s, err := train.New(e, train.Config{Name: "SimCLR", Batch: 2 * batch, Optim: o, Ring: 2, Fields: []domain.Field{{Name: "views", DType: domain.F32, Dims: []int{32, 32, 3}}}},
-				func(sc *nn.Scope, in map[string]*graph.Node) train.Out {
-					f := enc.Encode(sc.In("encoder"), in["views"]).Pooled
-					z := sc.Linear("project2", nn.ReLU(sc.Linear("project1", f, 128, true)), 64, true)
-					return train.Out{Loss: objective.NTXent(z, 2, 0.5)}
-				})
+				simCLR(enc))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -133,29 +138,39 @@ func BenchmarkSimCLRStep(b *testing.B) {
 	}
 }
 
+const vocabulary, mask = 8, 8
+
+func maskedLM(batch, seq int) func(sc *nn.Scope, in map[string]*graph.Node) train.Out {
+	const width, heads, layers = 128, 4, 4
+	return func(sc *nn.Scope, in map[string]*graph.Node) train.Out {
+		x := sc.Embedding("token", in["ids"], vocabulary+1, width)
+		x = graph.Add(x, sc.Param("position", nn.Bias, nn.Init{Kind: nn.Normal, Scale: 0.02}, 1, seq, width))
+		for l := range layers {
+			x = sc.In("layer%d", l).TransformerBlock("block", x, heads, 4*width, nn.AttentionOptions{})
+		}
+		logits := sc.Linear("head", sc.LayerNorm("norm", x), vocabulary, true)
+		n := batch * seq
+		return train.Out{Loss: nn.CrossEntropy(graph.Reshape(logits, n, vocabulary), graph.Reshape(in["target"], n), graph.Reshape(graph.ConvertDType(in["weight"], dtypes.Float32), n))}
+	}
+}
+
+func maskedLMFields(seq int) []domain.Field {
+	return []domain.Field{{Name: "ids", DType: domain.I32, Dims: []int{seq}}, {Name: "target", DType: domain.I32, Dims: []int{seq}}, {Name: "weight", DType: domain.F32, Dims: []int{seq}}}
+}
+
 // BenchmarkMaskedLMStep is one masked-language-model step: vocabulary 8 and mask, 32 sequences of 256,
 // width 128, 4 pre-norm layers of 4 heads and 512 hidden units, cross-entropy at 15 % of the positions, Adam.
 // All positions are counted.
 func BenchmarkMaskedLMStep(b *testing.B) {
-	const vocabulary, mask, width, heads, layers = 8, 8, 128, 4, 4
 	begin := time.Now()
 	e := open(b)
 	batch, seq := 32, 256
 	if e.Kind() == engine.Go {
 		batch = goBatch(b, 32)
 	}
-	fields := []domain.Field{{Name: "ids", DType: domain.I32, Dims: []int{seq}}, {Name: "target", DType: domain.I32, Dims: []int{seq}}, {Name: "weight", DType: domain.F32, Dims: []int{seq}}}
+	fields := maskedLMFields(seq)
 	s, err := train.New(e, train.Config{Name: "masked LM", Batch: batch, Optim: optim.Defaults(optim.Adam), Ring: 2, Fields: fields},
-		func(sc *nn.Scope, in map[string]*graph.Node) train.Out {
-			x := sc.Embedding("token", in["ids"], vocabulary+1, width)
-			x = graph.Add(x, sc.Param("position", nn.Bias, nn.Init{Kind: nn.Normal, Scale: 0.02}, 1, seq, width))
-			for l := range layers {
-				x = sc.In("layer%d", l).TransformerBlock("block", x, heads, 4*width, nn.AttentionOptions{})
-			}
-			logits := sc.Linear("head", sc.LayerNorm("norm", x), vocabulary, true)
-			n := batch * seq
-			return train.Out{Loss: nn.CrossEntropy(graph.Reshape(logits, n, vocabulary), graph.Reshape(in["target"], n), graph.Reshape(graph.ConvertDType(in["weight"], dtypes.Float32), n))}
-		})
+		maskedLM(batch, seq))
 	if err != nil {
 		b.Fatal(err)
 	}

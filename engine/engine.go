@@ -12,6 +12,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,6 +76,7 @@ type Engine struct {
 	mu          sync.Mutex
 	compileTime time.Duration
 	compiled    int
+	fallbacks   []string
 }
 
 // Open opens the engine that cfg asks for. "auto" takes xla where this program was built
@@ -296,6 +298,9 @@ func (e *Engine) CompileMode(name string, mode Mode, build func(g *graph.Graph) 
 	e.mu.Lock()
 	e.compileTime += p.took
 	e.compiled++
+	if p.fallback != "" {
+		e.fallbacks = append(e.fallbacks, name+": "+p.fallback)
+	}
 	e.mu.Unlock()
 	return p, nil
 }
@@ -324,6 +329,13 @@ func (p *Program) Took() time.Duration { return p.took }
 // Fallback says why the go engine leaves this program to the slow portable back end; "" where it runs on its own kernels, and
 // on every other engine.
 func (p *Program) Fallback() string { return p.fallback }
+
+// Fallbacks are the programs compiled so far that [Program.Fallback] is about, each as "name: why".
+func (e *Engine) Fallbacks() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.fallbacks)
+}
 
 // Outputs is the number of outputs.
 func (p *Program) Outputs() int { return len(p.outs) }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -297,5 +298,33 @@ func TestGoThreads(t *testing.T) {
 				t.Fatalf("output %d differs with %d threads", i, threads)
 			}
 		}
+	}
+}
+
+// TestGoFallbackIsVisible takes an operation that is not recorded.
+func TestGoFallbackIsVisible(t *testing.T) {
+	own, _ := openGoBoth(t, 1)
+	for _, c := range []struct {
+		name  string
+		build func(x *Node) *Node
+		left  bool
+	}{
+		{"recorded", func(x *Node) *Node { return MulScalar(x, 2) }, false},
+		{"bitcast", func(x *Node) *Node { return MulScalar(ConvertDType(Bitcast(x, dtypes.Int32), dtypes.Float32), 2) }, true},
+	} {
+		p, err := own.Compile(c.name, func(g *Graph) []*Node { return []*Node{c.build(Parameter(g, "x", f32(3)))} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Finalize()
+		if (p.Fallback() != "") != c.left {
+			t.Errorf("%s: fallback %q", c.name, p.Fallback())
+		}
+		if _, err := p.Floats([]float32{1, 2, 3}); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if f := own.Fallbacks(); len(f) != 1 || !strings.HasPrefix(f[0], "bitcast: ConvertDType") {
+		t.Errorf("fallbacks %q", f)
 	}
 }
