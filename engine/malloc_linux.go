@@ -11,7 +11,6 @@ static void keep_memory(void) {
 	mallopt(M_MMAP_MAX, 0);
 	mallopt(M_TRIM_THRESHOLD, 2147483647);
 	mallopt(M_TOP_PAD, 67108864);
-	mallopt(M_ARENA_MAX, 1);
 #endif
 }
 */

@@ -392,7 +392,7 @@ func (k conv) dwConv(x, v *graph.Node) *graph.Node {
 	}
 	if !k.mode.CUDA {
 		// XLA would compute x (batch norm, ReLU) anew within the transposition that this form needs, at a fifth of its speed.
-		x, v = graph.OptimizationBarrier(x), graph.OptimizationBarrier(v)
+		x, v = apart(x), apart(v)
 	}
 	return full(graph.ConvGeneral(x, v, axes, k.d[:], p[:], nil, k.s[:], 1, 1))
 }
@@ -418,7 +418,8 @@ func (k conv) dwShift(x, v *graph.Node) *graph.Node {
 		r := reach - i*k.d[0]
 		vs = append(vs, graph.Slice(v, graph.AxisRange(), graph.AxisRange(r, r+h)))
 	}
-	y := dot(k.mode, cat(xs, 3), []int{0, 1, 2}, nil, cat(vs, 3), []int{0, 1, 2}, nil)
+	// Matrices, not three contracted axes: XLA would write the transpose of the stack of x, at the cost of the product itself.
+	y := dot(k.mode, rows(cat(xs, 3)), []int{0}, nil, rows(cat(vs, 3)), []int{0}, nil)
 	y = graph.Reshape(y, k.kw, k.c, k.kh, k.o)
 	return graph.TransposeAllAxes(y, 2, 0, 1, 3)
 }

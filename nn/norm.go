@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/selfsame-ml/selfsame/engine"
 )
 
 // Affine is x*a + b with a, b `[c]` on the last axis of x `[..., c]`.
@@ -50,8 +52,8 @@ func batchNorm(x, gain, bias, shift, residual *graph.Node, eps float64, relu boo
 		shift = graph.StopGradient(shift)
 		centred = graph.Sub(centred, expandLeft(shift, rank))
 	}
-	m1 := graph.MulScalar(sumRows(centred), 1/n)
-	variance = graph.Sub(graph.MulScalar(sumRows(graph.Square(centred)), 1/n), graph.Square(m1))
+	m1 := graph.MulScalar(foldedSums(centred), 1/n)
+	variance = graph.Sub(graph.MulScalar(foldedSums(graph.Square(centred)), 1/n), graph.Square(m1))
 	variance = graph.StopGradient(graph.Max(variance, graph.ScalarZero(x.Graph(), x.DType())))
 	mean = m1
 	if shift != nil {
@@ -81,8 +83,8 @@ func batchNorm(x, gain, bias, shift, residual *graph.Node, eps float64, relu boo
 			if relu {
 				v = keepPositive(y, v)
 			}
-			sv := sumRows(v)
-			svx := graph.Mul(r, sumRows(graph.Mul(v, graph.Sub(x, expandLeft(mean, rank)))))
+			sv := foldedSums(v)
+			svx := graph.Mul(r, foldedSums(graph.Mul(v, graph.Sub(x, expandLeft(mean, rank)))))
 			// dx = gain*r*(v - sv/n - xhat*svx/n) = v*a + x*p + q with a, p, q of shape [c].
 			a := graph.Mul(gain, r)
 			p := graph.MulScalar(graph.Mul(graph.Mul(a, r), svx), -1/n)
@@ -95,6 +97,19 @@ func batchNorm(x, gain, bias, shift, residual *graph.Node, eps float64, relu boo
 			return out
 		})
 	return y, mean, variance
+}
+
+// foldedSums sums x `[..., c]` over all axes but the last, as sumRows. XLA's CPU compiler writes the operand of a long
+// reduction to memory first and then sums by windows; a sum of 8 rows it computes in one vectorised loop together
+// with the operand. So rows are summed by 8, then what is left: a tenth of the time.
+func foldedSums(x *graph.Node) *graph.Node {
+	const fold = 8
+	n, c := x.Shape().Size()/x.Shape().Dim(-1), x.Shape().Dim(-1)
+	k := divisor(n, fold)
+	if k == 1 || !onXLACPU(engine.ModeOf(x.Graph())) {
+		return columnSums(x)
+	}
+	return graph.ReduceSum(apart(graph.ReduceSum(graph.Reshape(x, n/k, k, c), 1)), 0)
 }
 
 // BatchNormInference normalises x `[..., c]` by stored statistics mean and variance `[c]`, which are constants

@@ -229,8 +229,8 @@ func usage() (rss, heap int64, goroutines int) {
 }
 
 const (
-	flat  = 16 << 20 // bytes that 10,000 steps may add
-	width = 2048     // weights of the network whose memory is watched: a buffer of 8 KiB
+	flat  = 64 << 20 // bytes that 10,000 steps may add
+	width = 8192     // weights of the network whose memory is watched: a buffer of 32 KiB
 )
 
 func wide(s *nn.Scope, in map[string]*Node) train.Out {
@@ -240,7 +240,7 @@ func wide(s *nn.Scope, in map[string]*Node) train.Out {
 }
 
 // Ten thousand steps grow neither the resident set, nor the Go heap, nor the number of goroutines. Every buffer of a step but
-// that of its three scalars has 8 KiB; the control shows that one a step that nobody finalises would be seen (a smaller one
+// that of its three scalars has 32 KiB; the control shows that one a step that nobody finalises would be seen (a smaller one
 // may hide in what the compiler has left free).
 func TestFlatMemory(t *testing.T) {
 	enginetest.Each(t, func(t *testing.T, e *engine.Engine) {
