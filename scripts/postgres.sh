@@ -21,9 +21,9 @@ mkdir -p "$SELFSAME_CACHE"
 tmp=$(mktemp -d "$SELFSAME_CACHE/.postgresql.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 mkdir -p "$tmp"/{debs,lists/partial,cache/archives/partial,log,root}
-opts=(-q -y -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o "Dir::Cache=$tmp/cache" -o "Dir::Log=$tmp/log" -o Acquire::Languages=none -o Acquire::Retries=2
+opts=(-q -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o "Dir::Cache=$tmp/cache" -o "Dir::Log=$tmp/log" -o Acquire::Languages=none -o Acquire::Retries=2
 	-o APT::Update::Post-Invoke= -o APT::Update::Post-Invoke-Success=)
-server() { apt-cache "${opts[@]}" depends postgresql 2>/dev/null | sed -n 's/^ *Depends: \(postgresql-[0-9]\+\)$/\1/p' | head -n 1; }
+server() { apt-cache "${opts[@]}" depends postgresql 2>/dev/null | sed -n 's/^ *Depends: \(postgresql-[0-9]\+\)$/\1/p' | head -n 1 || true; }
 pkg=$(server)
 if [ -z "$pkg" ]; then
 	opts+=(-o "Dir::State::lists=$tmp/lists")

@@ -686,8 +686,35 @@ func Infer(ctx context.Context, rd Reader, opt InferOptions) (recipe.TableInfo, 
 			info.Columns[j].Gap = t.gap(j, t.Lookup(info.GroupBy))
 		}
 	}
+	if lost := t.groupLoss(t.Lookup(info.Time), t.Lookup(info.GroupBy)); lost > mostLost {
+		info.TimeReason += fmt.Sprintf("; group_by: %s beside it would leave out %.0f %% of the rows, since it comes back over time", info.GroupBy, 100*lost)
+		info.GroupBy, info.GroupByReason = "", ""
+	}
 	info.Rules = t.findRules(info.Target)
 	return info, nil
+}
+
+// mostLost is the share of rows that a drafted split may leave out.
+const mostLost = 0.2
+
+// groupLoss is the share of rows that a split by time and groups leaves out.
+func (t *Table) groupLoss(time, group int) float64 {
+	if time < 0 || group < 0 {
+		return 0
+	}
+	q := &splitRequest{val: 0.1, test: 0.2}
+	for i := range t.Rows {
+		if t.States[time][i] == Present && t.States[group][i] == Present {
+			q.times, q.groups = append(q.times, t.Values[time][i]), append(q.groups, int32(t.Values[group][i]))
+		}
+	}
+	if q.rows = len(q.times); q.rows == 0 {
+		return 0
+	}
+	if _, err := splitRows(q); err != nil {
+		return 1
+	}
+	return float64(q.leftOut) / float64(q.rows)
 }
 
 // sampleTable reads the kept rows as the kinds that were found; cells that do not fit are missing.

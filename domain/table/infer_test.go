@@ -117,7 +117,7 @@ func TestInferTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Target != "churn" || info.Time == "" || info.GroupBy != "customer_id" || info.Rows != 500 {
+	if info.Target != "churn" || info.Time == "" || info.GroupBy != "" || !strings.Contains(info.TimeReason, "customer_id beside it would leave out") || info.Rows != 500 {
 		t.Errorf("target %q, time %q, group %q, %d rows", info.Target, info.Time, info.GroupBy, info.Rows)
 	}
 	rules := map[string]bool{}
