@@ -9,16 +9,14 @@ import (
 
 	"github.com/selfsame-ml/selfsame/contract"
 	"github.com/selfsame-ml/selfsame/dataset"
-	"github.com/selfsame-ml/selfsame/domain/image"
+	"github.com/selfsame-ml/selfsame/domain/all"
 	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/view"
 )
 
-func specs(string) ([]view.Spec, error) { return image.Specs(), nil }
-
 func load(t *testing.T, name string) *recipe.Recipe {
 	t.Helper()
-	r, err := recipe.Load(name, specs)
+	r, err := recipe.Load(name, all.Specs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +41,7 @@ func TestRecipes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			back, err := recipe.Parse("resolved", b, specs)
+			back, err := recipe.Parse("resolved", b, all.Specs)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, b)
 			}
@@ -97,8 +95,8 @@ func TestFashionFullIsThePeer(t *testing.T) {
 func TestDraftWithRealWords(t *testing.T) {
 	for _, ch := range []int{1, 3, 4} {
 		b := recipe.Draft(recipe.DraftInfo{Source: "photos", Count: 2000, Labelled: 2000, Classes: []string{"cat", "dog"}, Labels: "folders",
-			MinWidth: 40, MaxWidth: 50, MinHeight: 40, MaxHeight: 50, Channels: ch, Bits: 8, Specs: image.Specs()})
-		r, err := recipe.Parse("draft", b, specs)
+			MinWidth: 40, MaxWidth: 50, MinHeight: 40, MaxHeight: 50, Channels: ch, Bits: 8, Specs: mustSpecs(t)})
+		r, err := recipe.Parse("draft", b, all.Specs)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, b)
 		}
@@ -107,4 +105,13 @@ func TestDraftWithRealWords(t *testing.T) {
 		}
 		t.Logf("%s", b)
 	}
+}
+
+func mustSpecs(t *testing.T) []view.Spec {
+	t.Helper()
+	s, err := all.Specs("image")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

@@ -108,6 +108,7 @@ var arrows = []arrow{
 	{"engine", nil},
 	{"dataset", []string{"dataset/*"}},
 	{"dataset/*", nil},
+	{"internal/pgtest", []string{"dataset"}}, // tests only: packages of Debian from the cache
 	{"internal/*", []string{"engine", "contract"}},
 	{"engine/enginetest", []string{"engine"}},
 	{"view", []string{"contract"}},
