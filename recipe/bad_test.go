@@ -47,3 +47,15 @@ func TestBad(t *testing.T) {
 		})
 	}
 }
+
+// A password in the source of the data is refused before it can be written anywhere, and is not repeated.
+func TestPasswordInSource(t *testing.T) {
+	for _, source := range []string{"postgres://ann:s3cret@db/shop", "host=db password=s3cret", "postgres://db/shop?password=s3cret"} {
+		r := Default()
+		r.Data.Source = source
+		err := r.Validate()
+		if err == nil || !strings.Contains(err.Error(), "holds a password") || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/selfsame-ml/selfsame/contract"
+	"github.com/selfsame-ml/selfsame/internal/dsn"
 	"github.com/selfsame-ml/selfsame/view"
 )
 
@@ -23,6 +24,11 @@ func (r *Recipe) Validate() error {
 		es = append(es, &Error{Path: path, Hint: hint, Msg: fmt.Sprintf(format, args...)})
 	}
 	limits(reflect.ValueOf(r).Elem(), "", add)
+	for _, source := range [][2]string{{"data.source", r.Data.Source}, {"data.test", r.Data.Test}} {
+		if dsn.HasSecret(source[1]) {
+			add(source[0], "remove it; give it as PGPASSWORD, in ~/.pgpass, or in a service file (service=NAME)", "holds a password, which would be written to the run directory")
+		}
+	}
 	r.cross(add)
 	return es.err()
 }

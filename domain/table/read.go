@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/internal/dsn"
 	"github.com/selfsame-ml/selfsame/recipe"
 )
 
@@ -29,10 +30,10 @@ func OpenReader(ctx context.Context, d recipe.Data, opt ReaderOptions) (Reader, 
 	if d.Source == "" {
 		return nil, &dataset.Error{Err: errors.New("data.source is empty"), Hint: "name a file (CSV, JSON lines, Parquet, ARFF, SQLite), a database, or a data set of the catalogue"}
 	}
-	if hasSecret(d.Source) {
+	if dsn.HasSecret(d.Source) {
 		return nil, errSecret(d.Source)
 	}
-	if isPostgres(d.Source) {
+	if dsn.IsPostgres(d.Source) {
 		return openPostgres(ctx, d.Source, d.Query)
 	}
 	if e, ok := dataset.Lookup(d.Source); ok {
@@ -56,7 +57,7 @@ func OpenReader(ctx context.Context, d recipe.Data, opt ReaderOptions) (Reader, 
 }
 
 // PublicSource is the source as messages may name it: nothing of it is secret.
-func PublicSource(d recipe.Data) string { return withoutSecret(d.Source) }
+func PublicSource(d recipe.Data) string { return dsn.Public(d.Source) }
 
 func openFileReader(ctx context.Context, d recipe.Data, path string, opt ReaderOptions) (Reader, error) {
 	delimiter, err := parseDelimiter(d.Delimiter)
@@ -96,7 +97,7 @@ func openFileReader(ctx context.Context, d recipe.Data, path string, opt ReaderO
 // IsSource reports that a name is surely a table: a database, a table of the catalogue, or a file whose ending or first
 // bytes say so.
 func IsSource(name string) bool {
-	if isPostgres(name) {
+	if dsn.IsPostgres(name) {
 		return true
 	}
 	if e, ok := dataset.Lookup(name); ok {

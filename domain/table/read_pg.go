@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/internal/dsn"
 )
 
 const (
@@ -26,66 +25,10 @@ const (
 	pgTimeout  = 30 * time.Second // of connecting, where nothing else is said
 )
 
-// isPostgres reports the forms in which a PostgreSQL database is named: a URL, service=NAME, or other connection keywords.
-func isPostgres(source string) bool {
-	return strings.HasPrefix(source, "postgres://") || strings.HasPrefix(source, "postgresql://") || keywordForm.MatchString(source)
-}
-
-var (
-	keywordForm    = regexp.MustCompile(`^\s*(service|host|hostaddr|port|dbname|user|password|sslmode|passfile|servicefile)\s*=`)
-	secretKeywords = regexp.MustCompile(`(?i)\b((?:ssl)?password)(\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&]*)`)
-	urlSecret      = regexp.MustCompile(`^(\w+://[^/?#@:]*):(.*)@`) // also where the password should have been escaped
-	onlyPort       = regexp.MustCompile(`^\d{1,5}(/[^@?#]*)?\?`)
-)
-
-// hasSecret reports a password inside the name of a source.
-func hasSecret(source string) bool {
-	if !isPostgres(source) && !strings.Contains(source, "://") {
-		return false
-	}
-	if m := urlSecret.FindStringSubmatch(source); m != nil && m[2] != "" && !onlyPort.MatchString(m[2]) {
-		return true
-	}
-	if u, err := url.Parse(source); err == nil {
-		for k, v := range u.Query() {
-			if k = strings.ToLower(k); strings.HasSuffix(k, "password") && slices.ContainsFunc(v, func(s string) bool { return s != "" }) {
-				return true
-			}
-		}
-	}
-	for _, m := range secretKeywords.FindAllStringSubmatch(source, -1) {
-		if strings.Trim(m[3], "'") != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// withoutSecret is the name of a source as messages may show it.
-func withoutSecret(source string) string {
-	if !isPostgres(source) && !strings.Contains(source, "://") {
-		return source
-	}
-	if m := urlSecret.FindStringSubmatchIndex(source); m != nil && !onlyPort.MatchString(source[m[4]:m[5]]) {
-		source = source[:m[3]] + source[m[5]:]
-	}
-	if u, err := url.Parse(source); err == nil && u.RawQuery != "" {
-		q := u.Query()
-		for k := range q {
-			if strings.HasSuffix(strings.ToLower(k), "password") {
-				q.Del(k)
-				u.RawQuery = q.Encode()
-				source = u.String()
-			}
-		}
-	}
-	return secretKeywords.ReplaceAllString(source, "$1$2***")
-}
-
 // errSecret refuses a password in a recipe, which is written to run directories.
 func errSecret(source string) error {
 	return &dataset.Error{
-		Path: withoutSecret(source), Err: errors.New("data.source holds a password, which would be written to the run directory"),
+		Path: dsn.Public(source), Err: errors.New("data.source holds a password, which would be written to the run directory"),
 		Hint: "remove it; give it as PGPASSWORD, in ~/.pgpass, or in a service file (service=NAME)",
 	}
 }
@@ -105,10 +48,10 @@ type pgReader struct {
 
 // openPostgres connects and opens the cursor.
 func openPostgres(ctx context.Context, source, query string) (*pgReader, error) {
-	if hasSecret(source) {
+	if dsn.HasSecret(source) {
 		return nil, errSecret(source)
 	}
-	r := &pgReader{source: withoutSecret(source)}
+	r := &pgReader{source: dsn.Public(source)}
 	query = strings.TrimRight(query, "; \t\r\n")
 	if strings.TrimSpace(query) == "" {
 		return nil, &dataset.Error{Path: r.source, Err: errors.New("data.query is empty"), Hint: "write query: select ... from ..."}
@@ -147,10 +90,10 @@ func plainPgError(err error) error {
 	var ce *pgconn.ConnectError
 	if errors.As(err, &ce) {
 		if inner := ce.Unwrap(); inner != nil {
-			return errors.New(secretKeywords.ReplaceAllString(inner.Error(), "$1$2***"))
+			return errors.New(dsn.Blank(inner.Error()))
 		}
 	}
-	return errors.New(secretKeywords.ReplaceAllString(err.Error(), "$1$2***"))
+	return errors.New(dsn.Blank(err.Error()))
 }
 
 func (r *pgReader) begin(ctx context.Context, query string) error {

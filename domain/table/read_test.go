@@ -24,6 +24,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/internal/dsn"
 	"github.com/selfsame-ml/selfsame/recipe"
 )
 
@@ -520,8 +521,8 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 	for _, plain := range []string{"postgres://ann@db/shop", "service=shop", "orders.csv", "a:b@c.csv", "host=/run/pg dbname=shop"} {
-		if hasSecret(plain) || withoutSecret(plain) != plain {
-			t.Errorf("%s holds no password; public form %s", plain, withoutSecret(plain))
+		if dsn.HasSecret(plain) || dsn.Public(plain) != plain {
+			t.Errorf("%s holds no password; public form %s", plain, dsn.Public(plain))
 		}
 	}
 }
