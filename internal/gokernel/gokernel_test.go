@@ -401,6 +401,33 @@ func TestMove(t *testing.T) {
 	})
 }
 
+// TestScratch checks that what is lent is whole, is nobody else's, and is lent again.
+func TestScratch(t *testing.T) {
+	a, b := Scratch(1000), Scratch(1000)
+	if len(*a) != 1000 || len(*b) != 1000 || &(*a)[0] == &(*b)[0] {
+		t.Fatalf("lent %d and %d floats", len(*a), len(*b))
+	}
+	first := &(*a)[0]
+	Release(a)
+	c := Scratch(990)
+	if len(*c) != 990 || &(*c)[0] == &(*b)[0] {
+		t.Fatal("memory that is lent is lent again")
+	}
+	if &(*c)[0] != first {
+		t.Error("memory given back is not used again")
+	}
+	Release(b)
+	Release(c)
+	if s := Scratch(0); len(*s) != 0 {
+		t.Fatal("not empty")
+	}
+	big := Scratch(keptScratch + 1)
+	Release(big)
+	if scratches.size > keptScratch {
+		t.Fatalf("%d floats are kept", scratches.size)
+	}
+}
+
 func BenchmarkMatMul(b *testing.B) {
 	for _, s := range []Matrices{{Batch: 1, M: 1024, N: 512, K: 128}, {Batch: 1, M: 512, N: 512, K: 512}, {Batch: 32, M: 256, N: 256, K: 32}} {
 		for _, s.Half = range []bool{false, HasBF16()} {

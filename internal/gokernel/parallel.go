@@ -32,17 +32,48 @@ func Parallel(threads, tasks int, f func(task int)) {
 	wg.Wait()
 }
 
-var scratches = sync.Pool{New: func() any { return new([]float32) }}
+// scratches is memory that was lent and given back. A sync.Pool would lose it at every collection of garbage, and asking the system
+// for it anew costs more than the loops that use it.
+var scratches struct {
+	mu   sync.Mutex
+	free []*[]float32
+	size int // floats
+}
+
+const keptScratch = 64 << 20 // floats
 
 // Scratch lends n floats of any content; give them back by Release.
 func Scratch(n int) *[]float32 {
-	s := scratches.Get().(*[]float32)
-	if cap(*s) < n {
-		*s = make([]float32, n)
+	c := &scratches
+	c.mu.Lock()
+	best := -1
+	for i, f := range c.free {
+		if k := cap(*f); k >= n && k <= 8*n+1<<12 && (best < 0 || k < cap(*c.free[best])) {
+			best = i
+		}
 	}
-	*s = (*s)[:n]
-	return s
+	if best >= 0 {
+		s := c.free[best]
+		last := len(c.free) - 1
+		c.free[best], c.free[last] = c.free[last], nil
+		c.free = c.free[:last]
+		c.size -= cap(*s)
+		c.mu.Unlock()
+		*s = (*s)[:n]
+		return s
+	}
+	c.mu.Unlock()
+	s := make([]float32, n, n+n/8)
+	return &s
 }
 
 // Release takes back what Scratch lent.
-func Release(s *[]float32) { scratches.Put(s) }
+func Release(s *[]float32) {
+	c := &scratches
+	c.mu.Lock()
+	if c.size+cap(*s) <= keptScratch && len(c.free) < 256 {
+		c.free = append(c.free, s)
+		c.size += cap(*s)
+	}
+	c.mu.Unlock()
+}
