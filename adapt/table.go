@@ -336,7 +336,7 @@ func (t *table) judge(pred, y []float64) float64 {
 	if err != nil {
 		return math.Inf(-1)
 	}
-	v := 0.0
+	var v float64
 	if t.res.Primary == AUC {
 		if v, err = metric.MacroAUC(pred, truth, t.classes); err != nil {
 			v = 0 // one class: the loss decides

@@ -105,7 +105,7 @@ func (a *auditor) property(p domain.Property, forms []form, collapsed bool) erro
 	if p.Kind == contract.Invariant {
 		r.Better = "lower"
 	}
-	items := make([][]float64, len(forms)) // by form and measured row: their mean is the score
+	var items [][]float64 // by form and measured row: their mean is the score
 	chance := 0.0
 	var err error
 	if p.Classes > 0 {

@@ -214,7 +214,7 @@ func (f *Forward) All(n int, fill func(dst []domain.Array, row, i int) error, ta
 		}
 		if err := finish(f.slots[base/f.rows%2], base); err != nil {
 			if more {
-				<-next // fill must not run on after the return
+				_ = <-next // fill must not run on after the return
 			}
 			return err
 		}

@@ -300,7 +300,7 @@ func (t tree) score(x []float32) float64 {
 	for t[i].left >= 0 {
 		nd := &t[i]
 		v := float64(x[nd.feature])
-		left := false
+		var left bool
 		switch {
 		case v != v:
 			left = nd.missingLeft

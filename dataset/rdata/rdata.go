@@ -228,7 +228,7 @@ func inflate(b []byte, limit int) ([]byte, error) {
 	var r io.Reader
 	var err error
 	in := bytes.NewReader(b)
-	what := ""
+	var what string
 	switch {
 	case bytes.HasPrefix(b, []byte{0x1f, 0x8b}):
 		what = "gzip"

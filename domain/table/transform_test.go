@@ -30,23 +30,6 @@ func corruption(share float64) view.Config {
 	return declare("corrupt", 1, "share", invariant(share, share))
 }
 
-// written are the cells that corrupt wrote into row i, by column.
-func written(t testing.TB, s *Samples, i int, params view.Params) map[int]Change {
-	t.Helper()
-	cs, err := transformOf(t, s, "corrupt").Details(domain.Train, i, params)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[int]Change{}
-	for _, c := range cs {
-		if _, twice := out[c.Column]; twice {
-			t.Errorf("column %d is written twice", c.Column)
-		}
-		out[c.Column] = c
-	}
-	return out
-}
-
 // TestCorruptionLaw holds the draws against the definition of SCARF (arXiv 2106.15147, algorithm 1) for any table and share.
 func TestCorruptionLaw(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
