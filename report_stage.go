@@ -7,17 +7,21 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/selfsame-ml/selfsame/adapt"
 	"github.com/selfsame-ml/selfsame/audit"
 	"github.com/selfsame-ml/selfsame/certify"
+	"github.com/selfsame-ml/selfsame/contract"
 	"github.com/selfsame-ml/selfsame/domain"
 	"github.com/selfsame-ml/selfsame/domain/all"
 	"github.com/selfsame-ml/selfsame/internal/rng"
 	"github.com/selfsame-ml/selfsame/pretrain"
+	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/report"
 	"github.com/selfsame-ml/selfsame/store"
+	"github.com/selfsame-ml/selfsame/view"
 )
 
 func writeSheet(s domain.Sheeter, title string, n int, seed uint64) func(io.Writer) error {
@@ -61,6 +65,11 @@ func (l *line) report(out *Outcome) ([]string, error) {
 			r.Contract = append(r.Contract, report.Promise{Transformation: t.Name, Parameter: name, Unit: unit, Kind: term.Kind.String(), From: report.Num(term.Range.From), To: report.Num(term.Range.To), Weight: report.Num(w)})
 		}
 	}
+	for _, c := range l.r.Columns {
+		if c.Protected {
+			r.Contract = append(r.Contract, report.Promise{Transformation: c.Name, Kind: contract.Protected.String()})
+		}
+	}
 	if err := l.reportCertificate(r); err != nil {
 		return nil, err
 	}
@@ -99,22 +108,32 @@ func (l *line) report(out *Outcome) ([]string, error) {
 	return []string{reportHTML, reportJSON}, nil
 }
 
-// principal names the principal parameter of a transformation and its unit.
+// principal names the principal parameter of a transformation and its unit. Those of a column are COLUMN.x of the spec *.x.
 func principal(l *line, name string) (string, string) {
 	specs, err := all.Specs(l.r.Domain)
 	if err != nil {
 		return "", ""
 	}
-	for _, s := range specs {
-		if s.Name == name && len(s.Params) > 0 {
-			unit := s.Params[0].Unit
-			if strings.Contains(unit, " or ") { // "0 or 1" is no unit to print behind a number
-				unit = ""
-			}
-			return s.Params[0].Name, unit
+	find := func(name string) (view.Spec, bool) {
+		i := slices.IndexFunc(specs, func(s view.Spec) bool { return s.Name == name && len(s.Params) > 0 })
+		if i < 0 {
+			return view.Spec{}, false
 		}
+		return specs[i], true
 	}
-	return "", ""
+	s, ok := find(name)
+	if dot := strings.LastIndexByte(name, '.'); !ok && dot >= 0 {
+		s, ok = find(recipe.ColumnTransform + name[dot+1:])
+		s.Name = name
+	}
+	if !ok {
+		return "", ""
+	}
+	p := certify.InUnits(l.r, s).Params[0]
+	if strings.Contains(p.Unit, " or ") { // "0 or 1" is no unit to print behind a number
+		p.Unit = ""
+	}
+	return p.Name, p.Unit
 }
 
 func params(ps []certify.Param) []report.Param {
@@ -137,6 +156,11 @@ func (l *line) reportCertificate(r *report.Report) error {
 	for _, f := range cert.Findings {
 		_, unit := principal(l, f.Transform)
 		c := report.Certificate{Transformation: f.Transform, Unit: unit, Kind: f.Term.Kind.String(), From: report.Num(f.Term.Range.From), To: report.Num(f.Term.Range.To), Pass: f.Outcome != certify.Violated, Note: f.Outcome + ": " + f.Why}
+		c.Property = f.Parameter == "" && f.Possible != nil // of a column, or of all views together
+		if p := f.Possible; p != nil {
+			c.Possible = &report.Possible{Trials: p.Trials, Breaches: p.Breaches, Rate: report.Num(p.Rate), Upper: report.Num(p.Upper)}
+			c.Confidence = report.Num(cert.Confidence)
+		}
 		for _, ch := range f.Checks {
 			c.Checks = append(c.Checks, report.Check{Name: ch.Name, Pass: ch.Passed, Value: report.N(ch.Value), Limit: report.N(ch.Limit), Detail: ch.Text})
 		}
@@ -148,7 +172,13 @@ func (l *line) reportCertificate(r *report.Report) error {
 			}
 		}
 		if x := f.Counter; x != nil {
-			ce := &report.CounterExample{Seed: x.Seed, Epoch: x.Epoch, Sample: x.Sample, Part: partNames[x.Part], Params: params(x.Params), Original: x.Original, View: x.View}
+			ce := &report.CounterExample{Seed: x.Seed, Epoch: x.Epoch, Sample: x.Sample, Part: partNames[x.Part], Params: params(x.Params), Original: x.Original, View: x.View, Place: x.Place, Rule: x.Rule, Text: x.Text}
+			for k, name := range x.Names {
+				if k < len(x.OriginalValues) && k < len(x.ViewValues) {
+					a, b := x.OriginalValues[k], x.ViewValues[k]
+					ce.Cells = append(ce.Cells, report.Cell{Name: name, Original: a, View: b, Changed: a != b})
+				}
+			}
 			if x.Label != "" {
 				ce.Before = fmt.Sprintf("%s (%.0f %%)", x.Label, 100*x.Before)
 				ce.After = fmt.Sprintf("%s (%s %.0f %%)", x.Answer, x.Label, 100*x.After)
@@ -278,12 +308,13 @@ func (l *line) reportAudit(r *report.Report) error {
 	}
 	for _, x := range a.Rows {
 		_, unit := principal(l, x.Transform)
-		row := report.AuditRow{Transformation: x.Transform, Unit: unit, Kind: x.Term.Kind.String(), From: report.Num(x.Term.Range.From), To: report.Num(x.Term.Range.To), Measure: x.Measure, Value: report.Num(x.Value), Lo: num(x.Lower), Hi: num(x.Upper), Reference: num(x.Untrained), Trivial: num(x.Reference), Verdict: x.Outcome, Text: x.Why, Better: report.Higher}
+		row := report.AuditRow{Transformation: x.Transform, Unit: unit, Kind: x.Term.Kind.String(), From: report.Num(x.Term.Range.From), To: report.Num(x.Term.Range.To), Measure: x.Measure, Value: report.Num(x.Value), Lo: num(x.Lower), Hi: num(x.Upper), Reference: num(x.Untrained), Trivial: num(x.Reference), Verdict: x.Outcome, Text: x.Why, Better: report.Higher, Property: x.Property, Ceiling: num(x.Ceiling)}
 		if x.Better == "lower" {
 			row.Better = report.Lower
 		}
 		r.Audit.Rows = append(r.Audit.Rows, row)
 	}
+	r.Notes = append(r.Notes, a.Notes...)
 	for _, c := range a.Checks {
 		r.Audit.Checks = append(r.Audit.Checks, report.Check{Name: c.Name, Pass: c.Passed, Value: report.N(c.Value), Limit: report.N(c.Limit), Detail: c.Text})
 	}

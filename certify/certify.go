@@ -152,6 +152,9 @@ func (c *Certificate) Err() error {
 	var parts []string
 	for _, f := range v {
 		what := fmt.Sprintf("%s, %s %s", f.Term.Kind, f.Parameter, f.Term.Range)
+		if name, ok := strings.CutSuffix(f.Parameter, " ("+Seconds+")"); ok {
+			what = fmt.Sprintf("%s, %s %s", f.Term.Kind, name, within(f.Term.Range, Seconds))
+		}
 		if f.Parameter == "" {
 			what = f.Term.Kind.String()
 		}
@@ -257,7 +260,7 @@ func label(s view.Spec) string {
 // exact runs the checks that need no label, and returns one finding a term.
 func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
 	seed := c.Recipe.Seed
-	spec, decl := t.Spec(), t.Config()
+	spec, decl := c.spec(t), t.Config()
 	var out []Finding
 	for _, term := range decl.Terms {
 		f := Finding{Transform: spec.Name, Parameter: label(spec), Term: term, Outcome: Kept}
@@ -372,7 +375,7 @@ func (c *certifier) exact(t domain.Transformation) ([]Finding, error) {
 			}
 		}
 		if drawn == 0 {
-			add(Check{Name: "drawn", Warn: true, Text: fmt.Sprintf("no draw falls into %s", term.Range)})
+			add(Check{Name: "drawn", Warn: true, Text: fmt.Sprintf("no draw falls into %s", within(term.Range, spec.Params[0].Unit))})
 			if f.Outcome == Kept {
 				f.Outcome, f.Why = NotShown, "nothing could be drawn there"
 			}
@@ -462,11 +465,11 @@ func (c *certifier) neverDrawn(t domain.Transformation, term contract.Term) (Che
 			}
 		}
 	}
-	return Check{Name: "protected", Passed: bad == 0, Value: float64(bad), Text: fmt.Sprintf("%d of %d replayed draws fall into the protected range %s", bad, drawn, term.Range)}, nil
+	return Check{Name: "protected", Passed: bad == 0, Value: float64(bad), Text: fmt.Sprintf("%d of %d replayed draws fall into the protected range %s", bad, drawn, within(term.Range, c.spec(t).Params[0].Unit))}, nil
 }
 
 func (c *certifier) counter(t domain.Transformation, part domain.Part, i int, p view.Params, epoch uint64) *CounterExample {
-	ce := &CounterExample{Seed: c.Recipe.Seed, Epoch: epoch, Part: part, Sample: i, Params: named(t.Spec(), p), Values: slices.Clone(p.V[:p.N])}
+	ce := &CounterExample{Seed: c.Recipe.Seed, Epoch: epoch, Part: part, Sample: i, Params: named(c.spec(t), p), Values: slices.Clone(p.V[:p.N])}
 	c.words(ce, t, p)
 	r, ok := c.Samples.(domain.Renderer)
 	if !ok {
@@ -797,11 +800,11 @@ func (c *certifier) judge(f *Finding, t domain.Transformation, trials []trial, i
 		f.Outcome, f.Why = NotShown, rate+"; "+c.weak
 	case pf.Lower > pf.Limit:
 		f.Outcome = Violated
-		f.Why = rate + "; " + safeText(t.Spec(), pf.Safe)
+		f.Why = rate + "; " + safeText(c.spec(t), pf.Safe)
 	case bad >= 0:
 		b := pf.Bins[bad]
 		f.Outcome = Violated
-		f.Why = fmt.Sprintf("%s; at %s %s in %d of %d (bound %.1f %%); %s", rate, t.Spec().Params[0].Name, b.Range, b.Changed, b.Trials, 100*b.Lower, safeText(t.Spec(), pf.Safe))
+		f.Why = fmt.Sprintf("%s; at %s %s in %d of %d (bound %.1f %%); %s", rate, t.Spec().Params[0].Name, within(b.Range, c.spec(t).Params[0].Unit), b.Changed, b.Trials, 100*b.Lower, safeText(c.spec(t), pf.Safe))
 	case pf.Upper <= pf.Limit:
 		f.Why = rate
 	default:
@@ -817,7 +820,7 @@ func safeText(s view.Spec, safe []contract.Range) string {
 	}
 	var parts []string
 	for _, r := range safe {
-		parts = append(parts, r.String())
+		parts = append(parts, within(r, s.Params[0].Unit))
 	}
 	return fmt.Sprintf("safe would be %s: %s", s.Params[0].Name, strings.Join(parts, ", "))
 }

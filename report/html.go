@@ -765,5 +765,22 @@ func (a AuditRow) Tone() string { return tone(a.Verdict) }
 // Tone is the class of the verdict.
 func (c compared) Tone() string { return tone(c.Verdict.Verdict) }
 
+// Ceiling reports whether any value of the audit has one.
+func (p *page) Ceiling() bool {
+	return slices.ContainsFunc(p.Audit.Rows, func(a AuditRow) bool { return a.Ceiling != nil })
+}
+
+// MaybePossible reports whether any certificate counts possible samples.
+func (p *page) MaybePossible() bool {
+	return slices.ContainsFunc(p.Certificates, func(c Certificate) bool { return c.Possible != nil })
+}
+
+func (c CounterExample) place() string {
+	if c.Place != "" {
+		return c.Place
+	}
+	return fmt.Sprintf("sample %d", c.Sample)
+}
+
 // EpochNum is Epoch as the page prints it.
 func (c CounterExample) EpochNum() Num { return Num(c.Epoch) }

@@ -170,3 +170,32 @@ func seconds(v Num) string {
 		return fmt.Sprintf("%d\u00a0s", s)
 	}
 }
+
+// duration prints seconds as a recipe writes them, in the two largest units that say something: "10m", "1h 30m".
+func duration(v Num) string {
+	if !v.finite() {
+		return notFinite
+	}
+	sign, a := "", float64(v)
+	if a < 0 {
+		sign, a = minus, -a
+	}
+	if a < 60 || a >= 1e10 {
+		return sign + short(Num(a)) + "s"
+	}
+	d := int64(math.Round(a))
+	if a >= 86400 { // seconds are nothing beside days
+		d = (d + 30) / 60 * 60
+	}
+	var parts []string
+	for _, u := range []struct {
+		name string
+		size int64
+	}{{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}} {
+		if n := d / u.size; n > 0 && len(parts) < 2 {
+			parts = append(parts, strconv.FormatInt(n, 10)+u.name)
+		}
+		d %= u.size
+	}
+	return sign + strings.Join(parts, "\u00a0")
+}

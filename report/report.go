@@ -179,6 +179,16 @@ type Certificate struct {
 	SafeFrom       *Num            `json:"safe_from,omitempty"` // range that would be safe
 	SafeTo         *Num            `json:"safe_to,omitempty"`
 	Note           string          `json:"note,omitempty"`
+	Property       bool            `json:"property,omitempty"` // of a column, or of all views together: From and To say nothing
+	Possible       *Possible       `json:"possible,omitempty"` // where the domain knows which samples are possible
+}
+
+// Possible counts views that are no possible samples.
+type Possible struct {
+	Trials   int `json:"trials"`   // views, or samples with all their views for a Property
+	Breaches int `json:"breaches"` // of Trials
+	Rate     Num `json:"rate"`     // Breaches/Trials
+	Upper    Num `json:"upper"`    // Clopper-Pearson upper bound of Rate at the Confidence of the certificate
 }
 
 // CounterExample is the worst view found; seed, sample and parameters replay it.
@@ -192,7 +202,25 @@ type CounterExample struct {
 	After    string  `json:"after,omitempty"`  // and for the view
 	Original []byte  `json:"original_png,omitempty"`
 	View     []byte  `json:"view_png,omitempty"`
+	Place    string  `json:"place,omitempty"` // of the sample in its source
+	Rule     string  `json:"rule,omitempty"`  // that the view breaks
+	Text     string  `json:"text,omitempty"`  // how
+	Cells    []Cell  `json:"cells,omitempty"` // of a sample that is a row
 }
+
+// Cell is one column of a row and of its view, in the user's units.
+type Cell struct {
+	Name     string `json:"name"`
+	Original string `json:"original"`
+	View     string `json:"view"`
+	Changed  bool   `json:"changed,omitempty"`
+}
+
+// Seconds is a unit whose values are printed as lengths of time: 10m, not 600 seconds.
+const Seconds = "seconds"
+
+// WholeViews is the Transformation of a [Certificate] of all that is declared together.
+const WholeViews = "whole views"
 
 // Param is one drawn parameter.
 type Param struct {
@@ -265,6 +293,8 @@ type AuditRow struct {
 	Trivial        *Num   `json:"trivial,omitempty"`   // chance, or the trivial predictor
 	Better         string `json:"better"`              // [Higher] | [Lower]
 	Verdict        string `json:"verdict"`             // [Kept] | [NotKept] | [NotShown]
+	Property       bool   `json:"property,omitempty"`  // of a column: From and To say nothing
+	Ceiling        *Num   `json:"ceiling,omitempty"`   // the same on the raw values
 	Text           string `json:"text,omitempty"`
 }
 

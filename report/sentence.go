@@ -115,12 +115,22 @@ func (r *Report) headline() sentence {
 	if v == nil {
 		switch c := r.violated(); {
 		case c != nil:
+			if c.Property {
+				s.impossible(c)
+				break
+			}
 			s.say("A contract is broken: ", c.Kind, " “", clip(c.Transformation, 80), "” at ")
 			s.span(c.From, c.To, c.Unit)
 			if c.Rate != nil {
 				s.say(" changed the answer in ")
 				s.num(*c.Rate, percent(*c.Rate))
 				s.say(" of the views tried")
+			} else if p := c.Possible; p != nil && p.Breaches > 0 {
+				s.say(" made ")
+				s.num(Num(p.Breaches), thousands(p.Breaches))
+				s.say(" of ")
+				s.num(Num(p.Trials), thousands(p.Trials))
+				s.say(" views impossible")
 			}
 			s.say(".")
 			if c.SafeFrom != nil && c.SafeTo != nil {
@@ -190,6 +200,78 @@ func (r *Report) headline() sentence {
 		s.say("; no interval could be measured.")
 	}
 	return s
+}
+
+// impossible says which rule views break.
+func (s *sentence) impossible(c *Certificate) {
+	if c.Transformation == WholeViews {
+		s.say("A contract is broken: ")
+	} else {
+		s.say("A contract is broken: the column “", clip(c.Transformation, 80), "” is ", c.Kind, ", but ")
+	}
+	if p := c.Possible; p != nil {
+		s.say("views of ")
+		s.num(Num(p.Breaches), thousands(p.Breaches))
+		s.say(" of ")
+		s.num(Num(p.Trials), thousands(p.Trials))
+		s.say(" samples ")
+	} else {
+		s.say("views ")
+	}
+	if c.Transformation == WholeViews {
+		s.say("are not possible")
+	} else {
+		s.say("change it")
+	}
+	if x := c.Counter; x != nil && x.Rule != "" {
+		s.say("; the first breaks “", clip(x.Rule, 120), "”")
+		if x.Text != "" {
+			s.say(": ", clip(x.Text, 300))
+		}
+	}
+	if n := len(*s); !strings.HasSuffix((*s)[n-1].text, ".") {
+		s.say(".")
+	}
+}
+
+// extent says where a promise holds.
+func extent(property bool, kind string, from, to Num, unit string) sentence {
+	if !property {
+		var s sentence
+		s.say(kind, ", ")
+		s.span(from, to, unit)
+		return s
+	}
+	return sentence{{text: kind + " column"}}
+}
+
+// Property reports whether it is a column that no view may change, with no range.
+func (c Promise) Property() bool {
+	return c.Parameter == "" && c.Kind == "protected" && c.From == 0 && c.To == 0
+}
+
+// Extent is the kind and range of the term.
+func (c Certificate) Extent() template.HTML {
+	if c.Property && c.Transformation == WholeViews {
+		return "all that is declared, together"
+	}
+	return extent(c.Property, c.Kind, c.From, c.To, c.Unit).HTML()
+}
+
+// Extent is the kind and range of the term.
+func (a AuditRow) Extent() template.HTML {
+	return extent(a.Property, a.Kind, a.From, a.To, a.Unit).HTML()
+}
+
+// Shown is the value and its unit.
+func (p Param) Shown() template.HTML {
+	var s sentence
+	if s.num(p.Value, short(p.Value)); p.Unit == Seconds {
+		s = sentence{{duration(p.Value), &p.Value}}
+	} else if p.Unit != "" {
+		s.say(" ", p.Unit)
+	}
+	return s.HTML()
 }
 
 // worth says in labels what pretraining bought, at the smallest budget; nothing where no
@@ -309,6 +391,17 @@ func (r *Report) basis() sentence {
 
 // span prints a range of a parameter.
 func (s *sentence) span(from, to Num, unit string) {
+	if unit == Seconds {
+		switch {
+		case from == -to && to > 0:
+			s.say("±")
+		case from != to:
+			s.num(from, duration(from))
+			s.say("\u2009…\u2009")
+		}
+		s.num(to, duration(to))
+		return
+	}
 	s.num(from, short(from))
 	if from != to {
 		s.say("\u2009…\u2009")

@@ -28,6 +28,9 @@ func Text(w io.Writer, r *Report, width int) error {
 		t.wrap("", s.String())
 	}
 	t.wrap("", c.headline().String())
+	if v := c.violated(); v != nil && c.Overall == nil && len(c.Advice) == 0 {
+		t.cells(v.Counter)
+	}
 	if s := p.worth(); s != nil {
 		t.wrap("", s.String())
 	}
@@ -100,8 +103,14 @@ func Text(w io.Writer, r *Report, width int) error {
 		t.wrap("", "Audit: is the contract kept on held-out data?")
 		for _, a := range c.Audit.Rows {
 			text := fmt.Sprintf("%s %s %s: %s %s", a.Kind, a.Transformation, rangeOf(a.From, a.To, a.Unit), a.Measure, decimal(a.Value))
+			if a.Property {
+				text = fmt.Sprintf("%s column %s: %s %s", a.Kind, a.Transformation, strings.TrimPrefix(a.Measure, "column "), decimal(a.Value))
+			}
 			if a.Reference != nil {
 				text += ", untrained " + decimal(*a.Reference)
+			}
+			if a.Ceiling != nil {
+				text += ", raw values " + decimal(*a.Ceiling)
 			}
 			t.wrap(pad(sign(a.Verdict)+" "+a.Verdict, 13, false), text)
 		}
@@ -136,6 +145,38 @@ func Text(w io.Writer, r *Report, width int) error {
 		return fmt.Errorf("report: summary: %w", err)
 	}
 	return nil
+}
+
+// cells writes the row of a counter-example beside its view, a line a column; * marks what differs.
+func (t *texter) cells(x *CounterExample) {
+	if x == nil || len(x.Cells) == 0 {
+		return
+	}
+	t.blank()
+	t.wrap("", fmt.Sprintf("%s (* differs; seed %d, epoch %d, sample %d)", x.place(), x.Seed, x.Epoch, x.Sample))
+	lines := [][3]string{{"column", "original", "view"}}
+	for _, c := range x.Cells {
+		lines = append(lines, [3]string{flat(c.Name), flat(c.Original), flat(c.View)})
+	}
+	var wide [3]int
+	for _, l := range lines {
+		for k, s := range l {
+			wide[k] = min(max(wide[k], utf8.RuneCountInString(s)), (t.width-6)/3)
+		}
+	}
+	for i, l := range lines {
+		line := "  "
+		if i > 0 && x.Cells[i-1].Changed {
+			line = "* "
+		}
+		for k, s := range l {
+			if r := []rune(s); len(r) > wide[k] {
+				s = string(r[:max(wide[k]-1, 0)]) + "…"
+			}
+			line += pad(s, wide[k]+2, false)
+		}
+		t.line(line)
+	}
 }
 
 // turned writes a table with one row a method.
