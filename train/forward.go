@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -214,7 +215,7 @@ func (f *Forward) All(n int, fill func(dst []domain.Array, row, i int) error, ta
 		}
 		if err := finish(f.slots[base/f.rows%2], base); err != nil {
 			if more {
-				_ = <-next // fill must not run on after the return
+				err = errors.Join(err, <-next) // fill must not run on after the return
 			}
 			return err
 		}
