@@ -23,7 +23,7 @@ A record of a table that cannot be read keeps its row, which says why.`,
 		Example: `  selfsame embed runs/fashion photos/ -o features.parquet
   selfsame embed runs/fashion/encoder.safetensors digits -o features.npy
   selfsame embed runs/churn customers.csv --id customerID -o features.parquet
-  selfsame embed runs/churn postgres://db/shop --query "select * from customers" -o f.csv`,
+  selfsame embed runs/churn postgres://db/shop --query "table people" -o f.csv`,
 		Args: args(2, 2, "RUNDIR|MODEL", "DATA"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.embed(cmd, &q, args, []string{".csv", ".npy", ".parquet"}, true)

@@ -92,7 +92,7 @@ func recipeInit(a *app) *cobra.Command {
 a table: CSV, JSON lines, Parquet, ARFF, SQLite, or PostgreSQL by --query) and
 drafts a recipe with careful views, and a reason beside each. Read it: which
 change keeps the meaning is yours to say.`,
-		Example: "  selfsame recipe init photos/ -o mine.yaml && selfsame views mine.yaml\n  selfsame recipe init orders.csv -o orders.yaml\n  selfsame recipe init postgres://db/shop --query 'select * from orders' -o orders.yaml",
+		Example: "  selfsame recipe init photos/ -o mine.yaml && selfsame views mine.yaml\n  selfsame recipe init orders.csv -o orders.yaml\n  selfsame recipe init postgres://db/shop --query 'table orders' -o orders.yaml",
 		Args:    args(1, 1, "FOLDER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, samples, what, err := draft(cmd.Context(), a, args[0], query)
