@@ -58,6 +58,8 @@ results: setup ## measure anew and write results/*.csv
 	scripts/results.sh recipes/fashion.yaml results/fashion.csv
 	scripts/results.sh recipes/fashion-full.yaml results/fashion-full.csv
 	scripts/results.sh recipes/fashion-tuned.yaml results/fashion-tuned.csv
+	for t in churn credit cdnow-customers cdnow-purchases supermarket; do $(SELFSAME) data fetch $$t; done
+	for t in shop churn credit cdnow-customers cdnow-purchases supermarket; do scripts/results.sh recipes/$$t.yaml results/$$t.csv || exit 1; done
 
 .PHONY: peers
 peers: setup ## ours beside PyTorch (PEERS_PYTHON, PEERS_DIR, PEERS_ROUNDS, PEERS_ONLY) into results/peers.csv

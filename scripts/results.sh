@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# results.sh RECIPE OUT.csv: run a recipe and keep its scores, with what is needed to trust and repeat them.
+# results.sh RECIPE OUT.csv [SPLITS]: run a recipe (on several splits, with SPLITS) and keep its scores, with what is needed to
+# trust and repeat them. SELFSAME names another program, RUNS another folder for the run directories.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-recipe=$1 out=$2
-dir=runs/results-$(basename "$recipe" .yaml)
+recipe=$1 out=$2 splits=${3:-}
+dir=${RUNS:-runs}/results-$(basename "$recipe" .yaml)
+command=(run "$recipe")
+[ -z "$splits" ] || { command=(repeat "$recipe" --splits "$splits") dir=$dir-$splits; }
 start=$(date +%s)
-bin/selfsame run "$recipe" --out "$dir"
+"${SELFSAME:-bin/selfsame}" "${command[@]}" --out "$dir"
 seconds=$(($(date +%s) - start))
 mkdir -p "$(dirname "$out")"
 {
-	echo "# command: make results (selfsame run $recipe); seeds: column seed"
+	echo "# command: make results (selfsame ${command[*]}); seeds: column seed"
 	echo "# commit: $(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"
 	echo "# machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -1), $(getconf _NPROCESSORS_ONLN) processors; $(go version | cut -d' ' -f3,4)"
 	echo "# date: $(date -u +%F); seconds: $seconds"
