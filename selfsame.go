@@ -448,7 +448,7 @@ func (l *line) certify() ([]string, error) {
 		if f.Outcome != certify.Kept {
 			kind = "warning"
 		}
-		l.text(StageCertify, kind, "%s %s %s: %s: %s", f.Transform, f.Term.Kind, f.Term.Range, f.Outcome, f.Why)
+		l.text(StageCertify, kind, "%s: %s: %s", f.Title(), f.Outcome, f.Why)
 	}
 	if cert.Probe.Skipped != "" {
 		l.text(StageCertify, "note", "no label-preservation probe: %s", cert.Probe.Skipped)

@@ -609,46 +609,31 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 		return out
 	}
 	cert.Probe.Labels = len(tuneRows) + len(chooseRows)
-	epochs := 40
-	tuner, err := supervise.New(c.Engine, c.Samples, supervise.Config{
-		Classes: len(classes), Batch: 64, Epochs: epochs, MaxSteps: 600, LR: 2e-3, WeightDecay: 1e-2, Seed: r.Seed ^ 0xce27,
-	})
+	c.Progress("probe", 0, 1)
+	grown, err := c.trees(ctx, pick(tuneRows), pick(chooseRows), tr, len(classes))
 	if err != nil {
 		return err
 	}
-	defer tuner.Close()
-	ts := c.sampler.Transforms()
-	var inv []domain.Transformation
-	for _, t := range ts {
-		if t.Config().Terms.Has(contract.Invariant) {
-			inv = append(inv, t)
+	var look seer
+	if grown != nil {
+		look = grown.see
+	} else {
+		var done func()
+		if look, done, err = c.network(ctx, pick(tuneRows), pick(chooseRows), tr, len(classes)); err != nil {
+			return err
 		}
-	}
-	// Half of what the probe trains on are views, one transformation each: a probe that had never
-	// seen a crop would change its answer for want of practice, not because the meaning changed.
-	fill := func(dst *domain.Array, row int, epoch uint64, i int, at supervise.Row) error {
-		k := rng.New(r.Seed, rng.Certify, 7, epoch, uint64(i))
-		if t := inv[k.IntN(len(inv))]; k.IntN(2) == 1 {
-			terms := t.Config().Terms.Of(contract.Invariant)
-			if p, _, ok := c.draw(t, terms[k.IntN(len(terms))], 1<<20+epoch, at.Index); ok {
-				return t.Fill(dst, row, at.Part, at.Index, p)
-			}
-		}
-		return c.Samples.Fill(dst, row, at.Part, at.Index)
-	}
-	c.Progress("probe", 0, 1)
-	net, err := tuner.Tune(ctx, nil, pick(tuneRows), pick(chooseRows), func(s supervise.Row) int32 { return tr[s.Index] }, 0, fill)
-	if err != nil {
-		return fmt.Errorf("certify: probe: %w", err)
+		defer done()
 	}
 	order := rng.New(r.Seed, rng.Certify, 3).Perm(len(held))
 	use := make([]int, 0, min(len(held), r.Certify.Samples))
 	for _, k := range order[:min(len(order), r.Certify.Samples)] {
 		use = append(use, held[k])
 	}
-	logits, err := tuner.Predict(net, len(use), func(dst *domain.Array, row, i int) error {
-		return c.Samples.Fill(dst, row, domain.Val, use[i])
-	})
+	undisturbed := make([]trial, len(use))
+	for i, s := range use {
+		undisturbed[i].sample = s
+	}
+	logits, err := look(nil, undisturbed)
 	if err != nil {
 		return err
 	}
@@ -683,11 +668,19 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		see := func(ts []trial) ([]float32, error) {
-			return tuner.Predict(net, len(ts), func(dst *domain.Array, row, i int) error {
-				return t.Fill(dst, row, domain.Val, ts[i].sample, ts[i].p)
-			})
+		if grown != nil {
+			blind, err := grown.blind(t, trials)
+			if err != nil {
+				return err
+			}
+			if blind && len(trials) > 0 {
+				if f.Why += "; the probe (boosted trees) does not see what it changes, so nothing is shown of labels"; f.Outcome == Kept {
+					f.Outcome = NotShown
+				}
+				continue
+			}
 		}
+		see := func(ts []trial) ([]float32, error) { return look(t, ts) }
 		logits, err := see(trials)
 		if err != nil {
 			return err
@@ -709,6 +702,50 @@ func (c *certifier) labels(ctx context.Context, cert *Certificate) error {
 		}
 	}
 	return nil
+}
+
+// network trains a probe of the recipe's encoder from scratch; done frees it.
+func (c *certifier) network(ctx context.Context, tune, choose []supervise.Row, labels []int32, classes int) (look seer, done func(), err error) {
+	r := c.Recipe
+	epochs := 40
+	tuner, err := supervise.New(c.Engine, c.Samples, supervise.Config{
+		Classes: classes, Batch: 64, Epochs: epochs, MaxSteps: 600, LR: 2e-3, WeightDecay: 1e-2, Seed: r.Seed ^ 0xce27,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	ts := c.sampler.Transforms()
+	var inv []domain.Transformation
+	for _, t := range ts {
+		if t.Config().Terms.Has(contract.Invariant) {
+			inv = append(inv, t)
+		}
+	}
+	// Half of what the probe trains on are views, one transformation each: a probe that had never
+	// seen a crop would change its answer for want of practice, not because the meaning changed.
+	fill := func(dst *domain.Array, row int, epoch uint64, i int, at supervise.Row) error {
+		k := rng.New(r.Seed, rng.Certify, 7, epoch, uint64(i))
+		if t := inv[k.IntN(len(inv))]; k.IntN(2) == 1 {
+			terms := t.Config().Terms.Of(contract.Invariant)
+			if p, _, ok := c.draw(t, terms[k.IntN(len(terms))], 1<<20+epoch, at.Index); ok {
+				return t.Fill(dst, row, at.Part, at.Index, p)
+			}
+		}
+		return c.Samples.Fill(dst, row, at.Part, at.Index)
+	}
+	net, err := tuner.Tune(ctx, nil, tune, choose, func(s supervise.Row) int32 { return labels[s.Index] }, 0, fill)
+	if err != nil {
+		tuner.Close()
+		return nil, nil, fmt.Errorf("certify: probe: %w", err)
+	}
+	return func(t domain.Transformation, ts []trial) ([]float32, error) {
+		return tuner.Predict(net, len(ts), func(dst *domain.Array, row, i int) error {
+			if t == nil {
+				return c.Samples.Fill(dst, row, domain.Val, ts[i].sample)
+			}
+			return t.Fill(dst, row, domain.Val, ts[i].sample, ts[i].p)
+		})
+	}, func() { tuner.Close() }, nil
 }
 
 // weak says why a probe cannot be believed, or is "". The answers of one that is hardly better than the most

@@ -50,3 +50,16 @@ func within(r contract.Range, unit string) string {
 	}
 	return fmt.Sprintf("%s..%s", rowrule.FormatDuration(r.From), rowrule.FormatDuration(r.To))
 }
+
+// Title names the contract of a finding: "bought_at.jitter invariant -10m..10m", "whole views", "protected column category".
+func (f *Finding) Title() string {
+	switch {
+	case f.Parameter != "" && strings.HasSuffix(f.Parameter, " ("+Seconds+")"):
+		return fmt.Sprintf("%s %s %s", f.Transform, f.Term.Kind, within(f.Term.Range, Seconds))
+	case f.Parameter != "" || f.Possible == nil:
+		return fmt.Sprintf("%s %s %s", f.Transform, f.Term.Kind, f.Term.Range)
+	case f.Transform == WholeViews:
+		return WholeViews
+	}
+	return fmt.Sprintf("%s column %s", f.Term.Kind, f.Transform)
+}
