@@ -32,14 +32,14 @@ func TestInUnits(t *testing.T) {
 		}
 	}
 	cert := Certificate{Findings: []Finding{{Transform: "bought.at.jitter", Outcome: Violated, Why: "it is",
-		Parameter: label(InUnits(r, spec("bought.at.jitter", unitOfColumn))), Term: contract.Term{Range: contract.Range{From: -600, To: 5400}}}}}
+		Parameter: label(InUnits(r, spec("bought.at.jitter", unitOfColumn))), Term: contract.Term{Kind: contract.Invariant, Range: contract.Range{From: -600, To: 5400}}}}}
 	if err := cert.Err(); !errors.Is(err, ErrViolated) || !strings.Contains(err.Error(), "jitter -10m..90m") {
 		t.Errorf("%v", err)
 	}
 	p := &Possible{Trials: 1}
 	for want, f := range map[string]Finding{
 		"bought.at.jitter invariant -10m..90m": cert.Findings[0],
-		"crop invariant 0.2..1":                {Transform: "crop", Parameter: "scale", Term: contract.Term{Range: contract.Range{From: 0.2, To: 1}}},
+		"crop invariant 0.2..1":                {Transform: "crop", Parameter: "scale", Term: contract.Term{Kind: contract.Invariant, Range: contract.Range{From: 0.2, To: 1}}},
 		"whole views":                          {Transform: WholeViews, Term: contract.Term{Kind: contract.Protected}, Possible: p},
 		"protected column category":            {Transform: "category", Term: contract.Term{Kind: contract.Protected}, Possible: p},
 	} {
