@@ -155,7 +155,7 @@ func (l *line) reportCertificate(r *report.Report) error {
 	}
 	for _, f := range cert.Findings {
 		_, unit := principal(l, f.Transform)
-		c := report.Certificate{Transformation: f.Transform, Unit: unit, Kind: f.Term.Kind.String(), From: report.Num(f.Term.Range.From), To: report.Num(f.Term.Range.To), Pass: f.Outcome != certify.Violated, Note: f.Outcome + ": " + f.Why}
+		c := report.Certificate{Transformation: f.Transform, Unit: unit, Kind: f.Term.Kind.String(), From: report.Num(f.Term.Range.From), To: report.Num(f.Term.Range.To), Pass: f.Outcome != certify.Violated, Outcome: f.Outcome, Note: f.Outcome + ": " + f.Why}
 		c.Property = f.Parameter == "" && f.Possible != nil // of a column, or of all views together
 		if p := f.Possible; p != nil {
 			c.Possible = &report.Possible{Trials: p.Trials, Breaches: p.Breaches, Rate: report.Num(p.Rate), Upper: report.Num(p.Upper)}

@@ -247,6 +247,7 @@ func (p *page) build() {
 			p.Counters = append(p.Counters, c)
 		}
 	}
+	sort.SliceStable(p.Counters, func(i, j int) bool { return !p.Counters[i].Pass && p.Counters[j].Pass })
 	p.buildScores()
 	p.buildVerdicts()
 	p.buildCurves()
@@ -770,10 +771,13 @@ func (p *page) Ceiling() bool {
 	return slices.ContainsFunc(p.Audit.Rows, func(a AuditRow) bool { return a.Ceiling != nil })
 }
 
-// MaybePossible reports whether any certificate counts possible samples.
-func (p *page) MaybePossible() bool {
-	return slices.ContainsFunc(p.Certificates, func(c Certificate) bool { return c.Possible != nil })
+// CounterRows reports whether the counter-examples are rows.
+func (p *page) CounterRows() bool {
+	return slices.ContainsFunc(p.Counters, func(c Certificate) bool { return len(c.Counter.Cells) > 0 })
 }
+
+// Open reports whether the contract was neither shown to hold nor to be broken.
+func (c Certificate) Open() bool { return c.Pass && c.Outcome == NotShown }
 
 func (c CounterExample) place() string {
 	if c.Place != "" {

@@ -168,6 +168,7 @@ type Certificate struct {
 	From           Num             `json:"from"`
 	To             Num             `json:"to"`
 	Pass           bool            `json:"pass"`
+	Outcome        string          `json:"outcome,omitempty"` // [Kept] | [NotShown] | "violated"
 	Checks         []Check         `json:"checks"`
 	Trials         int             `json:"trials"`               // views tried
 	Violations     int             `json:"violations"`           // of Trials
