@@ -130,16 +130,21 @@ func principal(l *line, name string) (string, string) {
 		return "", ""
 	}
 	p := certify.InUnits(l.r, s).Params[0]
-	if strings.Contains(p.Unit, " or ") { // "0 or 1" is no unit to print behind a number
-		p.Unit = ""
+	return p.Name, printedUnit(p.Unit)
+}
+
+// printedUnit is what can be printed behind a number: "0 or 1" is no unit.
+func printedUnit(unit string) string {
+	if strings.Contains(unit, " or ") {
+		return ""
 	}
-	return p.Name, p.Unit
+	return unit
 }
 
 func params(ps []certify.Param) []report.Param {
 	var out []report.Param
 	for _, p := range ps {
-		out = append(out, report.Param{Name: p.Name, Unit: p.Unit, Value: report.Num(p.Value)})
+		out = append(out, report.Param{Name: p.Name, Unit: printedUnit(p.Unit), Value: report.Num(p.Value)})
 	}
 	return out
 }
@@ -181,7 +186,9 @@ func (l *line) reportCertificate(r *report.Report) error {
 			}
 			if x.Label != "" {
 				ce.Before = fmt.Sprintf("%s (%.0f %%)", x.Label, 100*x.Before)
-				ce.After = fmt.Sprintf("%s (%s %.0f %%)", x.Answer, x.Label, 100*x.After)
+				if ce.After = fmt.Sprintf("%s (%s %.0f %%)", x.Answer, x.Label, 100*x.After); x.Answer == x.Label {
+					ce.After = fmt.Sprintf("%s (%.0f %%)", x.Answer, 100*x.After)
+				}
 			}
 			c.Counter = ce
 		}
