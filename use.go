@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -175,7 +176,8 @@ type Prediction struct {
 	Sample
 	Classes       []string
 	Probabilities []float64 // as Classes; overwritten by the next one; nil where Err says why
-	Best          int       // -1 where Err says why
+	Best          int       // -1 where Err says why, and where a number is predicted
+	Value         float64   // the number, where a number is predicted; NaN where Err says why
 }
 
 // Predict classifies every sample of a source.
@@ -190,7 +192,14 @@ func (m *Model) predict(each func(func(Sample) error) error, take func(Predictio
 	lin := m.head.Linear
 	return each(func(s Sample) error {
 		if s.Err != nil {
-			return take(Prediction{Sample: s, Classes: m.head.Classes, Best: -1})
+			return take(Prediction{Sample: s, Classes: m.head.Classes, Best: -1, Value: math.NaN()})
+		}
+		if m.head.Numbers() {
+			v, err := lin.Logits(s.Features)
+			if err != nil {
+				return err
+			}
+			return take(Prediction{Sample: s, Best: -1, Value: float64(v[0])})
 		}
 		p, err := lin.Probabilities(s.Features)
 		if err != nil {
@@ -287,7 +296,8 @@ func (m *Model) EmbedFile(ctx context.Context, src Source, path string) (n int, 
 	}
 }
 
-// PredictCSV writes one row a sample: index, name, label, and the top classes with their probabilities.
+// PredictCSV writes one row a sample: index, name and label (of records: index, the identifiers, error), and the top classes with
+// their probabilities, or the number.
 func (m *Model) PredictCSV(ctx context.Context, src Source, w io.Writer, top int) (n int, err error) {
 	if m.head == nil {
 		return 0, m.predict(nil, nil)
@@ -305,6 +315,9 @@ func (m *Model) PredictCSV(ctx context.Context, src Source, w io.Writer, top int
 		each = func(take func(Sample) error) error { return rec.embed(ctx, take) }
 	}
 	top = min(max(top, 1), len(m.head.Classes))
+	if m.head.Numbers() {
+		head = append(head, "predicted_"+m.head.Target.Name)
+	}
 	for k := range top {
 		suffix := ""
 		if k > 0 {
@@ -334,6 +347,9 @@ func (m *Model) PredictCSV(ctx context.Context, src Source, w io.Writer, top int
 			row = recordCells(row, &p.Sample)
 		}
 		if p.Best < 0 {
+			if m.head.Numbers() && p.Err == nil {
+				row = append(row, strconv.FormatFloat(p.Value, 'g', 7, 64))
+			}
 			for len(row) < len(head) {
 				row = append(row, "")
 			}

@@ -81,6 +81,9 @@ type Head struct {
 	Labels  int
 }
 
+// Numbers reports whether the head predicts a number, not a class.
+func (h *Head) Numbers() bool { return len(h.Classes) == 0 && h.Linear.Classes == 1 }
+
 // Result of the stage.
 type Result struct {
 	Scores   []store.Score       `json:"scores"`
