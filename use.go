@@ -329,19 +329,6 @@ func (m *Model) PredictCSV(ctx context.Context, src Source, w io.Writer, top int
 		return 0, fmt.Errorf("selfsame: %w", err)
 	}
 	err = m.predict(each, func(p Prediction) error {
-		order := make([]int, len(p.Classes))
-		for i := range order {
-			order[i] = i
-		}
-		slices.SortStableFunc(order, func(a, b int) int {
-			switch {
-			case p.Probabilities[a] > p.Probabilities[b]:
-				return -1
-			case p.Probabilities[a] < p.Probabilities[b]:
-				return 1
-			}
-			return 0
-		})
 		row := []string{strconv.Itoa(p.Index), p.Name, p.Label}
 		if streams {
 			row = recordCells(row, &p.Sample)
@@ -356,6 +343,19 @@ func (m *Model) PredictCSV(ctx context.Context, src Source, w io.Writer, top int
 			n++
 			return c.Write(row)
 		}
+		order := make([]int, len(p.Classes))
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortStableFunc(order, func(a, b int) int {
+			switch {
+			case p.Probabilities[a] > p.Probabilities[b]:
+				return -1
+			case p.Probabilities[a] < p.Probabilities[b]:
+				return 1
+			}
+			return 0
+		})
 		for _, k := range order[:top] {
 			row = append(row, p.Classes[k], strconv.FormatFloat(p.Probabilities[k], 'f', 4, 64))
 		}
