@@ -4,7 +4,7 @@
 #   PEERS_PYTHON  python with torch, torchvision and lightly (a virtual environment outside the repository)
 #   PEERS_DIR     folder of the peer programs (default ../shared/peers)
 #   PEERS_ROUNDS  rounds (default 5; one round of everything takes about 12 minutes on 2 cores)
-#   PEERS_ONLY    measures to run, of: simclr lm go views pretrain embed; the others keep what OUT.csv's last runs
+#   PEERS_ONLY    measures to run, of: simclr lm views pretrain embed; the others keep what OUT.csv's last runs
 #                 gave (default: all)
 #   PEERS_WRAP    command put before every measured program, e.g. "nice -n -19" (default: none)
 #   PEERS_ROWS    file of the single values (default runs/peers/rows.csv)
@@ -15,11 +15,11 @@ out=$1
 : "${PEERS_PYTHON:?is not set: the python of an environment that has torch (see requirements.txt in PEERS_DIR)}"
 : "${PEERS_DIR:=../shared/peers}" "${PEERS_ROUNDS:=5}" "${PEERS_ROWS:=runs/peers/rows.csv}"
 read -ra wrap <<<"${PEERS_WRAP:-}"
-read -ra measures <<<"${PEERS_ONLY:-simclr lm go views pretrain embed}"
+read -ra measures <<<"${PEERS_ONLY:-simclr lm views pretrain embed}"
 for m in "${measures[@]}"; do
 	case $m in
-	simclr | lm | go | views | pretrain | embed) ;;
-	*) echo "peers.sh: PEERS_ONLY: no measure $m (simclr lm go views pretrain embed)" >&2 && exit 2 ;;
+	simclr | lm | views | pretrain | embed) ;;
+	*) echo "peers.sh: PEERS_ONLY: no measure $m (simclr lm views pretrain embed)" >&2 && exit 2 ;;
 	esac
 done
 [ -f "$PEERS_DIR/simclr_step.py" ] || { echo "peers.sh: $PEERS_DIR holds no simclr_step.py (PEERS_DIR)" >&2; exit 2; }
@@ -81,26 +81,25 @@ both() {
 }
 
 simclr() {
-	ours simclr_step selfsame-xla-fp32 'SimCLRStep/blocks=1$' 8x images/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=fp32
+	ours simclr_step selfsame-xla-fp32 'SimCLRStep/blocks=1$' 8x images/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=fp32 SELFSAME_BENCH_BATCH=256
+	ours simclr_step selfsame-go-fp32 'SimCLRStep/blocks=1$' 8x images/s SELFSAME_BENCH_ENGINE=go SELFSAME_BENCH_PRECISION=fp32 SELFSAME_BENCH_BATCH=256
 	both simclr_step simclr_step.py --blocks 1 --impl channels_last --threads 2
-	ours simclr_step selfsame-xla-bf16 'SimCLRStep/blocks=1$' 8x images/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=bf16
+	ours simclr_step selfsame-xla-bf16 'SimCLRStep/blocks=1$' 8x images/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=bf16 SELFSAME_BENCH_BATCH=256
+	ours simclr_step selfsame-go-bf16 'SimCLRStep/blocks=1$' 8x images/s SELFSAME_BENCH_ENGINE=go SELFSAME_BENCH_PRECISION=bf16 SELFSAME_BENCH_BATCH=256
 	both simclr_step simclr_step.py --blocks 1 --impl channels_last --threads 2 --bf16
 }
 
 lm() {
 	ours masked_lm_step selfsame-xla-fp32 MaskedLMStep 10x tokens/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=fp32
+	ours masked_lm_step selfsame-go-fp32 MaskedLMStep 10x tokens/s SELFSAME_BENCH_ENGINE=go SELFSAME_BENCH_PRECISION=fp32
 	local form forms=(own eager)
 	if command -v "${CXX:-g++}" >/dev/null; then forms+=(compile compile_own); else echo "peers.sh: no C++ compiler: torch.compile is left out" >&2; fi
 	for form in "${forms[@]}"; do
 		both masked_lm_step transformer_step.py --impl "$form" --threads 2
 	done
 	ours masked_lm_step selfsame-xla-bf16 MaskedLMStep 10x tokens/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=bf16
+	ours masked_lm_step selfsame-go-bf16 MaskedLMStep 10x tokens/s SELFSAME_BENCH_ENGINE=go SELFSAME_BENCH_PRECISION=bf16
 	both masked_lm_step transformer_step.py --impl own --threads 2 --bf16
-}
-
-go_engine() {
-	ours simclr_step_go selfsame-go 'SimCLRStep/blocks=1$' 3x images/s SELFSAME_BENCH_ENGINE=go SELFSAME_BENCH_BATCH=256
-	both simclr_step_go simclr_step.py --blocks 1 --impl channels_last --threads 2
 }
 
 views() {
@@ -120,21 +119,28 @@ pretrain() {
 		both pretrain_fashion "$own/fashion_rate.py" --data "$fashion" --threads 2 --workers "$workers"
 	done
 	ours pretrain_fashion selfsame-xla-bf16 PretrainFashion 1x images/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=bf16
+	ours pretrain_fashion selfsame-go-bf16 PretrainFashion 1x images/s SELFSAME_BENCH_ENGINE=go SELFSAME_BENCH_PRECISION=bf16
 	both pretrain_fashion "$own/fashion_rate.py" --data "$fashion" --threads 2 --workers 1 --bf16
 	ours pretrain_fashion selfsame-xla-fp32 PretrainFashion 1x images/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=fp32
+	ours pretrain_fashion selfsame-go-fp32 PretrainFashion 1x images/s SELFSAME_BENCH_ENGINE=go SELFSAME_BENCH_PRECISION=fp32
 }
 
 embed() {
-	local bf16 precision
+	local bf16 engine precision
 	for precision in fp32 bf16; do
 		bf16=()
 		if [ "$precision" = bf16 ]; then bf16=(--bf16); fi
-		ours embed "selfsame-xla-$precision" 'Embed$' 5x images/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION="$precision"
+		for engine in xla go; do
+			ours embed "selfsame-$engine-$precision" 'Embed$' 5x images/s SELFSAME_BENCH_ENGINE=$engine SELFSAME_BENCH_PRECISION="$precision"
+		done
 		both embed "$own/embed.py" --threads 2 "${bf16[@]}"
 	done
 	local set=png28x1 # the pictures stay for the peer
-	ours embed_folder selfsame-xla-fp32 "EmbedFolder/$set\$" 1x images/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=fp32 SELFSAME_BENCH_FOLDER="$tmp/pictures"
-	ours embed_folder selfsame-xla-bf16 "EmbedFolder/$set\$" 1x images/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=bf16 SELFSAME_BENCH_FOLDER="$tmp/pictures"
+	for engine in xla go; do
+		for precision in fp32 bf16; do
+			ours embed_folder "selfsame-$engine-$precision" "EmbedFolder/$set\$" 1x images/s SELFSAME_BENCH_ENGINE=$engine SELFSAME_BENCH_PRECISION="$precision" SELFSAME_BENCH_FOLDER="$tmp/pictures"
+		done
+	done
 	local loader
 	for loader in workers inprocess; do
 		peer embed_folder 0 "$own/embed.py" "$tmp/pictures/$set" --threads 2 --loader "$loader" --rounds 1
@@ -149,7 +155,7 @@ for measure in "${measures[@]}"; do
 	cp "$tmp/rows" "$PEERS_ROWS"
 	for round in $(seq "$PEERS_ROUNDS"); do
 		echo "peers.sh: $measure, round $round of $PEERS_ROUNDS" >&2
-		case $measure in go) go_engine ;; *) "$measure" ;; esac
+		"$measure"
 	done
 	summary >"$out.new" && mv "$out.new" "$out"
 done

@@ -15,23 +15,24 @@ import sys
 # name, ours, pattern of the peer's forms, floor, goal
 FP32, BF16 = r"torch-channels_last(\+hugetlb)?", r"torch-channels_last-bf16(\+hugetlb)?"
 LM = r"torch-(own|eager|compile|compile_own)(\+hugetlb)?"
+ENGINES = ("xla", "go")
+FASHION, FOLDER = r"torch-fashion-workers\d", r"torch-channels_last-(workers|inprocess)(\+hugetlb)?"
 COMPARISONS = [
     ("simclr_step", "selfsame-xla-fp32", FP32, 0.75, 1.0),
-    ("simclr_step", "selfsame-xla-bf16", FP32, 1.1, 2.0),
-    ("simclr_step", "selfsame-xla-bf16", BF16, 0.55, 1.0),
-    ("masked_lm_step", "selfsame-xla-fp32", LM, 0.85, 1.2),
-    ("masked_lm_step", "selfsame-xla-bf16", r"torch-own-bf16(\+hugetlb)?", None, None),
+    ("simclr_step", "selfsame-go-fp32", FP32, 0.3, 0.5),
+    *[("simclr_step", f"selfsame-{e}-bf16", p, *bars) for p, bars in ((FP32, (1.1, 2.0)), (BF16, (0.55, 1.0))) for e in ENGINES],
+    *[("masked_lm_step", f"selfsame-{e}-fp32", LM, 0.85, 1.2) for e in ENGINES],
+    *[("masked_lm_step", f"selfsame-{e}-bf16", r"torch-own-bf16(\+hugetlb)?", None, None) for e in ENGINES],
     *[(f"views{n}", "selfsame", p, 10, 30) for n in (28, 32, 64, 96) for p in ("torchvision", "lightly")],
-    ("pretrain_fashion", "selfsame-xla-bf16", r"torch-fashion-workers\d(\+hugetlb)?", 1.3, 2.0),
-    ("pretrain_fashion", "selfsame-xla-bf16", r"torch-fashion-workers\d-bf16(\+hugetlb)?", None, None),
-    ("pretrain_fashion", "selfsame-xla-fp32", r"torch-fashion-workers\d(\+hugetlb)?", None, None),
-    ("embed_folder", "selfsame-xla-fp32", r"torch-channels_last-(workers|inprocess)(\+hugetlb)?", 1.2, 2.0),
-    ("embed_folder", "selfsame-xla-bf16", r"torch-channels_last-(workers|inprocess)(\+hugetlb)?", None, None),
-    ("embed", "selfsame-xla-fp32", FP32, None, None),
-    ("embed", "selfsame-xla-bf16", BF16, None, None),
-    ("simclr_step_go", "selfsame-go", FP32, 0.3, 0.5),
+    *[("pretrain_fashion", f"selfsame-{e}-bf16", FASHION + r"(\+hugetlb)?", 1.3, 2.0) for e in ENGINES],
+    *[("pretrain_fashion", f"selfsame-{e}-bf16", FASHION + r"-bf16(\+hugetlb)?", None, None) for e in ENGINES],
+    *[("pretrain_fashion", f"selfsame-{e}-fp32", FASHION + r"(\+hugetlb)?", None, None) for e in ENGINES],
+    *[("embed_folder", f"selfsame-{e}-fp32", FOLDER, 1.2, 2.0) for e in ENGINES],
+    *[("embed_folder", f"selfsame-{e}-bf16", FOLDER, None, None) for e in ENGINES],
+    *[("embed", f"selfsame-{e}-fp32", FP32, None, None) for e in ENGINES],
+    *[("embed", f"selfsame-{e}-bf16", BF16, None, None) for e in ENGINES],
 ]
-SECONDS = [("simclr_step_first", "selfsame-xla-fp32", 8), ("simclr_step_first", "selfsame-xla-bf16", 8), ("masked_lm_step_first", "selfsame-xla-fp32", None)]
+SECONDS = [("simclr_step_first", f"selfsame-{e}-{p}", 8) for e in ENGINES for p in ("fp32", "bf16")] + [("masked_lm_step_first", f"selfsame-{e}-fp32", None) for e in ENGINES]
 
 
 def output(*command):
