@@ -22,6 +22,7 @@ var xlaOnce struct {
 	flags   string
 	own     bool // the flags are the user's
 	bf16    bool
+	threads int
 }
 
 // FlagsCPU and FlagsCPUBF16 are the XLA flags that selfsame sets for a CPU plugin, by precision.
@@ -65,11 +66,19 @@ func openXLA(cfg Config) (*Engine, error) {
 		if !cuda {
 			keepMemory()
 		}
-		b, err := xla.NewWithOptions(plugin, nil)
+		var b *xla.Backend
+		err := onThreads(cfg.Threads, func() (err error) {
+			b, err = xla.NewWithOptions(plugin, nil)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("%w: xla: %s: %s", ErrUnavailable, plugin, cause(err))
 		}
 		xlaOnce.backend, xlaOnce.plugin, xlaOnce.flags, xlaOnce.own, xlaOnce.bf16 = b, plugin, flags, own, bf16
+		xlaOnce.threads = runtime.NumCPU()
+		if runtime.GOOS == "linux" && cfg.Threads > 0 {
+			xlaOnce.threads = min(cfg.Threads, xlaOnce.threads)
+		}
 	}
 	if !cuda && bf16 && !xlaOnce.bf16 && cfg.Precision != BF16 { // auto follows what the process has
 		bf16 = false
@@ -77,10 +86,6 @@ func openXLA(cfg Config) (*Engine, error) {
 	if !cuda && bf16 && !xlaOnce.bf16 {
 		return nil, errors.New("engine: xla: the process has loaded XLA with the flags for fp32; bf16 needs a process of its own")
 	}
-	threads := cfg.Threads
-	if threads == 0 {
-		threads = runtime.NumCPU()
-	}
 	mode := Mode{Engine: XLA, CUDA: cuda, BF16: bf16}
-	return &Engine{kind: XLA, plugin: plugin, flags: xlaOnce.flags, ownFlag: xlaOnce.own, asked: cfg.Precision, mode: mode, threads: threads, backend: xlaOnce.backend}, nil
+	return &Engine{kind: XLA, plugin: plugin, flags: xlaOnce.flags, ownFlag: xlaOnce.own, asked: cfg.Precision, mode: mode, threads: xlaOnce.threads, backend: xlaOnce.backend}, nil
 }
