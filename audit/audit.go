@@ -530,13 +530,34 @@ func (a *auditor) equivariant(t domain.Transformation, term contract.Term) error
 	return nil
 }
 
-// restorable measures the held-out restoring loss against the trivial predictor.
+// restorable measures the held-out restoring loss against the trivial predictor. Where what is restored is the sample itself
+// (domain.Truther), the test part is looked at too: it may be another source than what was trained on.
 func (a *auditor) restorable(t domain.Transformation, term contract.Term) error {
-	st := a.stream(t.Spec().Name, contract.Restorable)
-	masked, ok := t.(domain.Masked)
-	if st == nil || !ok {
+	if err := a.restoring(t, term, ""); err != nil {
+		return err
+	}
+	n := a.Samples.Len(domain.Test)
+	if _, ok := t.(domain.Truther); !ok || a.part == domain.Test || n < minRows {
 		return nil
 	}
+	b := *a
+	b.part, b.rows = domain.Test, rng.New(a.Recipe.Seed, rng.Probe, 7).Perm(n)[:min(n, a.Recipe.Audit.Samples)]
+	return b.restoring(t, term, ", test part")
+}
+
+// restoring is restorable on one part; where is added to the name of the measure.
+func (a *auditor) restoring(t domain.Transformation, term contract.Term, where string) error {
+	st := a.stream(t.Spec().Name, contract.Restorable)
+	masked, ok := t.(domain.Masked)
+	truther, moves := t.(domain.Truther)
+	if st == nil || !ok && !moves {
+		return nil
+	}
+	measure := "restoring loss (mean squared error)"
+	if moves {
+		measure = "restoring loss"
+	}
+	measure += where
 	enc, err := a.Samples.Encoder()
 	if err != nil {
 		return err
@@ -576,6 +597,12 @@ func (a *auditor) restorable(t domain.Transformation, term contract.Term) error 
 	diff := make([]float64, len(rows))
 	var sum, trivial float64
 	err = f.All(len(rows), func(dst []domain.Array, row, i int) error {
+		if moves {
+			if err := truther.Truth(&dst[clean], &dst[mask], row, a.part, rows[i], ps[i]); err != nil {
+				return err
+			}
+			return t.Fill(&dst[in], row, a.part, rows[i], ps[i])
+		}
 		masked.Mask(dst[mask].U8[row*size:(row+1)*size], ps[i])
 		if err := a.Samples.Fill(&dst[clean], row, a.part, rows[i]); err != nil {
 			return err
@@ -596,7 +623,7 @@ func (a *auditor) restorable(t domain.Transformation, term contract.Term) error 
 		return err
 	}
 	ref := trivial / n
-	r := Row{Transform: t.Spec().Name, Term: term, Measure: "restoring loss (mean squared error)", Value: sum / n, Reference: &ref, RefName: "trivial predictor", Better: "lower", Samples: len(rows)}
+	r := Row{Transform: t.Spec().Name, Term: term, Measure: measure, Value: sum / n, Reference: &ref, RefName: "trivial predictor", Better: "lower", Samples: len(rows)}
 	switch {
 	case iv.Lo > 0:
 		r.Outcome, r.Why = Kept, fmt.Sprintf("the loss is %.0f %% of the trivial predictor's", 100*sum/trivial)

@@ -78,7 +78,7 @@ type Array struct {
 //     features of the undisturbed sample beside those of the view, as in AugSelf, Lee et al. 2021):
 //     I32 scalar when Classes > 0, else F32 scaled to about [-1, 1].
 //   - Restorable: Input is the damaged sample, Clean the undamaged one, Mask (U8) says which
-//     parts must be restored.
+//     parts must be restored. Where the transformation is a Truther, Clean holds what is to be restored in a shape of its own.
 type Stream struct {
 	Kind    contract.Kind
 	Name    string  // transformation name, or "views" for the Invariant stream
@@ -236,6 +236,15 @@ type Recorder interface {
 type Masked interface {
 	// Mask sets the elements of dst (as the Mask field of its stream) that a view replaces to 1, the others to 0.
 	Mask(dst []uint8, params view.Params)
+}
+
+// Truther is a Transformation whose damage moves what a sample holds from place to place (bases that are inserted or
+// lost), so that what is to be restored can be said only beside the view. The Clean field of its Restorable stream is not
+// the undisturbed sample then, and has a type and a shape of its own.
+type Truther interface {
+	// Truth writes what Restorer.Restore takes as clean and mask for the view of sample i of a part under params: row `row` of
+	// the Clean and Mask fields of the stream.
+	Truth(clean, mask *Array, row int, p Part, i int, params view.Params) error
 }
 
 // Sheeter writes a contact sheet of the declared views. Samples may implement it.

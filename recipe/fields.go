@@ -22,11 +22,11 @@ var fields = map[string]field{
 	"seed":   {max: math.MaxUint64, doc: "decides every random draw"},
 
 	"data":             {doc: "where the samples are"},
-	"data.source":      {doc: "catalogue name (fashion-mnist, digits), folder, IDX file or .npy file"},
+	"data.source":      {doc: "catalogue name (fashion-mnist, digits), folder, IDX file or .npy file; DNA: FASTA file, folder or glob"},
 	"data.labels":      {doc: "folders, none, or the path of a CSV (file,label), IDX or .npy of labels; empty = what the source has"},
 	"data.test":        {doc: "a second source of the same kind as test part; empty = the source's own, else a split"},
 	"data.test_labels": {doc: "labels of data.test"},
-	"data.size":        {max: 4096, doc: "images are resized (shorter side, then centre crop) to size x size pixels; 0 = as stored if all are equal, else 32"},
+	"data.size":        {max: 4096, doc: "images are resized (shorter side, then centre crop) to size x size pixels; 0 = as stored if all are equal, else 32; DNA reads: positions of a window"},
 	"data.channels":    {max: 64, doc: "channels; 0 = as stored"},
 	"data.val":         {max: manyItems, doc: "validation part: a count (>= 1) or a fraction (< 1) of the training part"},
 	"data.test_share":  {max: 0.9, doc: "fraction that becomes the test part where the source has none"},
@@ -36,7 +36,7 @@ var fields = map[string]field{
 	"data.limit":       {max: manyItems, doc: "use only the first N training samples; 0 = all"},
 
 	"data.target":    {doc: "tables: column to be predicted, never an input; empty = none"},
-	"data.task":      {enum: []string{"", "classify", "regress"}, doc: "tables: classify or regress; empty = by the kind of the target"},
+	"data.task":      {enum: []string{"", "classify", "regress", TaskReads}, doc: "tables: classify or regress, empty = by the kind of the target; DNA: reads"},
 	"data.buckets":   {min: -math.MaxFloat64, max: math.MaxFloat64, doc: "tables: rising limits by which a numeric target (time to the next event) becomes classes"},
 	"data.time":      {doc: "tables: timestamp column by which parts are split, train before val before test; empty = none"},
 	"data.group_by":  {doc: "tables: column whose values never sit in two parts, e.g. the customer"},
@@ -56,9 +56,9 @@ var fields = map[string]field{
 	"views.local_to":   {over: true, max: 1, doc: "largest area fraction of a small view"},
 
 	"encoder":         {doc: "the network whose features are wanted"},
-	"encoder.kind":    {enum: []string{"resnet", "vit", "mlp", "transformer"}, doc: "kind of network; tables: mlp or transformer"},
-	"encoder.width":   {min: 1, max: 8192, doc: "channels of the first stage; token width; hidden units"},
-	"encoder.depth":   {min: 1, max: 128, doc: "blocks a stage; layers"},
+	"encoder.kind":    {enum: []string{"resnet", "vit", "mlp", "transformer", EncoderPileup}, doc: "kind of network; tables: mlp or transformer; DNA reads: pileup"},
+	"encoder.width":   {min: 1, max: 8192, doc: "channels of the first stage; token width; hidden units; channels of pileup"},
+	"encoder.depth":   {min: 1, max: 128, doc: "blocks a stage; layers; convolutions of pileup after its first"},
 	"encoder.stages":  {min: 1, max: 8, doc: "resnet: stages, each doubles the width and halves the side"},
 	"encoder.patch":   {min: 1, max: 256, doc: "vit: side of a patch in pixels"},
 	"encoder.heads":   {min: 1, max: 128, doc: "vit, transformer: attention heads"},
@@ -135,6 +135,13 @@ var fields = map[string]field{
 // DomainTable is the name of the domain of tables, which has keys and defaults of its own.
 const DomainTable = "table"
 
+// DomainDNA is the name of the domain of DNA, with the one task and the one kind of network that it has for reads.
+const (
+	DomainDNA     = "dna"
+	TaskReads     = "reads"
+	EncoderPileup = "pileup"
+)
+
 // tableOnly are keys that mean something for tables alone; where they are empty, other domains do not write them.
 var tableOnly = map[string]bool{
 	"data.target": true, "data.task": true, "data.buckets": true, "data.time": true, "data.group_by": true, "data.query": true,
@@ -199,12 +206,44 @@ func (r *Recipe) dependent(given func(path string) bool) {
 			r.Train.Optimizer = "adamw"
 		}
 	}
-	switch r.Train.Optimizer {
-	case "adamw": // usual values for small networks; sgd's would diverge or stall
-		if !given("train.lr") {
-			r.Train.LR = 1e-3
+	if r.Domain == DomainDNA {
+		if !given("data.task") {
+			r.Data.Task = TaskReads
+		}
+		if !given("data.size") {
+			r.Data.Size = 160
+		}
+		if !given("encoder.kind") {
+			r.Encoder.Kind = EncoderPileup
+		}
+		if !given("encoder.width") {
+			r.Encoder.Width = 48
+		}
+		if !given("encoder.depth") {
+			r.Encoder.Depth = 4
+		}
+		if !given("train.optimizer") {
+			r.Train.Optimizer = "adamw"
+		}
+		if !given("train.batch") {
+			r.Train.Batch = 64
+		}
+		if !given("train.lr") { // of batch 256
+			r.Train.LR = 8e-3
 		}
 		if !given("train.weight_decay") {
+			r.Train.WeightDecay = 0.01
+		}
+		if !given("train.clip") { // a window whose overlaps mislead must not throw the others out
+			r.Train.Clip = 1
+		}
+	}
+	switch r.Train.Optimizer {
+	case "adamw": // usual values for small networks; sgd's would diverge or stall
+		if !given("train.lr") && r.Domain != DomainDNA {
+			r.Train.LR = 1e-3
+		}
+		if !given("train.weight_decay") && r.Domain != DomainDNA {
 			r.Train.WeightDecay = 0.05
 		}
 	case "lars": // base rate of the SimCLR paper (Chen et al. 2020, appendix B.6) for batch 256

@@ -118,6 +118,9 @@ func encodeConfig(c view.Config) *yaml.Node {
 			add(k, text(RangeString(rg)))
 		}
 	}
+	for _, k := range sortedKeys(c.Options) {
+		add(k, text(c.Options[k]))
+	}
 	add(keyP, number(c.P))
 	weight := func(w float64) *yaml.Node {
 		if w == 0 {

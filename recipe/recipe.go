@@ -12,7 +12,7 @@ import (
 // Recipe is one run. The same struct serves Go, YAML and HTTP.
 type Recipe struct {
 	Name      string    `yaml:"name" json:"name"`     // shown in the report
-	Domain    string    `yaml:"domain" json:"domain"` // "image"
+	Domain    string    `yaml:"domain" json:"domain"` // "image" | "table" | "dna"
 	Seed      uint64    `yaml:"seed" json:"seed"`     // decides everything
 	Data      Data      `yaml:"data" json:"data"`
 	Columns   Columns   `yaml:"columns" json:"columns"` // tables: what each column means
@@ -29,12 +29,13 @@ type Recipe struct {
 
 // Data says where the samples are.
 type Data struct {
-	// Source is a catalogue name ("fashion-mnist", "digits"), a folder, an IDX file, or a .npy file.
+	// Source is a catalogue name ("fashion-mnist", "digits"), a folder, an IDX file, or a .npy file; for DNA a FASTA file,
+	// a folder or a glob of them.
 	Source     string  `yaml:"source" json:"source"`
 	Labels     string  `yaml:"labels" json:"labels"`           // "folders" | "none" | path of a CSV (file,label) or IDX/.npy of labels; "" = what the source has
 	Test       string  `yaml:"test" json:"test"`               // a second source of the same kind as test part; "" = the source's own, else a split
 	TestLabels string  `yaml:"test_labels" json:"test_labels"` // labels of Test
-	Size       int     `yaml:"size" json:"size"`               // images are resized (shorter side, then centre crop) to size x size; 0 = as stored if all are equal, else 32
+	Size       int     `yaml:"size" json:"size"`               // images are resized (shorter side, then centre crop) to size x size; 0 = as stored if all are equal, else 32; DNA reads: positions of a window
 	Channels   int     `yaml:"channels" json:"channels"`       // 0 = as stored
 	Val        float64 `yaml:"val" json:"val"`                 // validation part: a count (>= 1) or a fraction (< 1) taken from the END of the training part (or drawn, see Split)
 	TestShare  float64 `yaml:"test_share" json:"test_share"`   // fraction that becomes the test part where the source has none
@@ -45,7 +46,7 @@ type Data struct {
 
 	// Tables.
 	Target    string    `yaml:"target" json:"target"`       // column to be predicted; never an input; "" = none
-	Task      string    `yaml:"task" json:"task"`           // "" (by kind) | "classify" | "regress"
+	Task      string    `yaml:"task" json:"task"`           // "" (by kind) | "classify" | "regress"; DNA: "reads"
 	Buckets   []float64 `yaml:"buckets" json:"buckets"`     // classify a numeric target (time to the next event) by these rising limits
 	Time      string    `yaml:"time" json:"time"`           // timestamp column by which parts are split: train before val before test; "" = none
 	GroupBy   string    `yaml:"group_by" json:"group_by"`   // column whose values never sit in two parts (customer)
@@ -66,7 +67,7 @@ type Views struct {
 
 // Encoder is the network whose features are wanted.
 type Encoder struct {
-	Kind   string `yaml:"kind" json:"kind"`     // "resnet" | "vit" | "mlp" | "transformer" (tables: mlp or transformer)
+	Kind   string `yaml:"kind" json:"kind"`     // "resnet" | "vit" | "mlp" | "transformer" (tables: mlp or transformer) | "pileup" (DNA reads)
 	Width  int    `yaml:"width" json:"width"`   // channels of the first stage; token width; hidden units
 	Depth  int    `yaml:"depth" json:"depth"`   // blocks a stage; layers
 	Stages int    `yaml:"stages" json:"stages"` // resnet: stages, each doubles the width and halves the side

@@ -198,6 +198,13 @@ func schemaConfig(s *view.Spec, item bool) object {
 	for i := range s.Params {
 		props[s.Params[i].Name] = schemaRange(&s.Params[i])
 	}
+	for _, o := range s.Options {
+		one := object{"type": []string{"string", "number", "boolean"}, "description": o.Doc}
+		if o.Default != "" {
+			one["default"] = o.Default
+		}
+		props[o.Name] = one
+	}
 	props[keyP] = object{"type": "number", "minimum": 0, "maximum": 1, "default": s.P, "description": "probability of being applied"}
 	props[keyWeight] = weight
 	props[keyContract] = object{"enum": words, "default": words[0], "description": "what the transformation promises"}

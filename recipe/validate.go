@@ -118,6 +118,19 @@ func (r *Recipe) cross(add adder) {
 		add("data.test_labels", "set data.test too", "labels of a test part that is not named")
 	}
 
+	if dna := r.Domain == DomainDNA; dna && r.Data.Task != TaskReads {
+		add("data.task", "write task: reads", "is %q: the task of domain dna is reads", r.Data.Task)
+	} else if !dna && r.Data.Task == TaskReads {
+		add("data.task", "write domain: dna", "reads is a task of domain dna, not of %s", r.Domain)
+	}
+	if dna := r.Domain == DomainDNA; dna != (r.Encoder.Kind == EncoderPileup) && slices.Contains(fields["encoder.kind"].enum, r.Encoder.Kind) {
+		if dna {
+			add("encoder.kind", "write kind: pileup", "%s does not take reads", r.Encoder.Kind)
+		} else {
+			add("encoder.kind", "write domain: dna", "pileup takes reads, which only domain dna has")
+		}
+	}
+
 	invariant := false
 	names := []string{"views"}
 	if len(r.AllTransforms()) == 0 {

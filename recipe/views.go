@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -168,6 +169,14 @@ func (d *decoder) config(body, name *yaml.Node, path string, spec *view.Spec) vi
 			c.Params[ps.Name] = ps.Default
 		}
 	}
+	for _, o := range spec.Options {
+		if _, ok := c.Options[o.Name]; !ok && o.Default != "" {
+			if c.Options == nil {
+				c.Options = map[string]string{}
+			}
+			c.Options[o.Name] = o.Default
+		}
+	}
 	// Terms without a range of their own hold over the whole drawn range.
 	for i := range c.Terms {
 		if math.IsNaN(c.Terms[i].Range.From) {
@@ -213,6 +222,20 @@ func (d *decoder) item(it *yaml.Node, path string, spec *view.Spec, principal st
 			}
 			given[k.Value] = true
 			c.Params[ps.Name] = rg
+		case optionOf(spec, k.Value) != nil:
+			if v.Kind != yaml.ScalarNode || isNull(v) || v.Value == "" || strings.IndexFunc(v.Value, unicode.IsControl) >= 0 {
+				d.fail(v, p, "", "want a word, got %s", describe(v))
+				continue
+			}
+			if given[k.Value] {
+				d.fail(k, p, "", "given twice for %s", spec.Name)
+				continue
+			}
+			given[k.Value] = true
+			if c.Options == nil {
+				c.Options = map[string]string{}
+			}
+			c.Options[k.Value] = v.Value
 		case k.Value == keyP:
 			f, ok := d.number(v, p, reflect.Float64)
 			if ok && (f < 0 || f > 1) {
@@ -455,10 +478,22 @@ func paramOf(s *view.Spec, name string) *view.ParamSpec {
 	return nil
 }
 
+func optionOf(s *view.Spec, name string) *view.OptionSpec {
+	for i := range s.Options {
+		if s.Options[i].Name == name {
+			return &s.Options[i]
+		}
+	}
+	return nil
+}
+
 func paramNames(s *view.Spec) []string {
 	var out []string
 	for _, p := range s.Params {
 		out = append(out, p.Name)
+	}
+	for _, o := range s.Options {
+		out = append(out, o.Name)
 	}
 	return append(out, keyP, keyContract, keyWeight)
 }

@@ -3,6 +3,7 @@ package view
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -76,6 +77,15 @@ func (s Spec) Resolve(c Config) (Config, error) {
 		}
 	}
 	c.Params = params
+	for _, o := range s.Options {
+		if _, ok := c.Options[o.Name]; !ok {
+			c.Options = maps.Clone(c.Options) // the caller's is not changed
+			if c.Options == nil {
+				c.Options = map[string]string{}
+			}
+			c.Options[o.Name] = o.Default
+		}
+	}
 	if len(c.Terms) == 0 {
 		c.Terms = contract.Terms{{Kind: s.Kinds[0], Range: params[s.Params[0].Name]}}
 	}

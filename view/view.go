@@ -44,6 +44,14 @@ type Spec struct {
 	P        float64         // default probability of being applied
 	Classes  int             // >0: the principal parameter is one of 0..Classes-1 (a rotation, a permutation)
 	Kinds    []contract.Kind // contracts that make sense; the first is the default
+	Options  []OptionSpec    // words that no range can hold
+}
+
+// OptionSpec describes one option of a transformation: a word in Config.Options.
+type OptionSpec struct {
+	Name    string
+	Default string
+	Doc     string // one line
 }
 
 // Config is a transformation as declared in a recipe.
@@ -52,7 +60,8 @@ type Config struct {
 	P      float64                   `json:"p"`      // probability of being applied
 	Params map[string]contract.Range `json:"params"` // by ParamSpec name; complete after resolving
 	Terms  contract.Terms            `json:"terms"`  // by range of the principal parameter
-	// Options are words that no range can hold ("keep": "weekday" of a time shift, "within": a column of swap_within).
+	// Options are words that no range can hold ("keep": "weekday" of a time shift, "within": a column of swap_within; by
+	// OptionSpec name, complete after resolving).
 	Options map[string]string `json:"options,omitempty"`
 }
 
