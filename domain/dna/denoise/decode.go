@@ -27,10 +27,7 @@ const (
 
 // Change is one change of a read.
 type Change struct {
-	Name     []byte // identifier of the read; valid during the call that gives it
-	Read     int64  // index of the read in the input, from 0
-	File     int    // 0 or 1: which of the two inputs
-	Position int    // in the raw read, from 1; an inserted base comes after it
+	Position int // in the raw read, from 1; an inserted base comes after it
 	Kind     Kind
 	From, To byte    // letters; '-' where there is none
 	P        float64 // calibrated posterior
@@ -88,6 +85,7 @@ const iupacLeast = 0.99
 type decoder struct {
 	table     *table
 	policy    Policy
+	minDepth  int
 	qualities Qualities
 	stats     *Stats
 	changes   []Change // of the read at hand
@@ -130,6 +128,8 @@ func (d *decoder) decode(seq, qual []byte, calls []call, ev evidence) (newSeq, n
 				least, reason = max(least, iupacLeast), iupacUnsure
 			}
 			switch {
+			case depth < d.minDepth:
+				st.Abstained[tooShallow]++
 			case k == Resolve && members[letter]&(1<<c.here) == 0:
 				st.Abstained[iupacOther]++
 			case p < least:
@@ -161,6 +161,10 @@ func (d *decoder) decode(seq, qual []byte, calls []call, ev evidence) (newSeq, n
 			}
 		}
 		if c.after == 0 {
+			continue
+		}
+		if depth < d.minDepth {
+			st.Abstained[tooShallow]++
 			continue
 		}
 		p = d.table.p[Insert][bin][c.afterBin]

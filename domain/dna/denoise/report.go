@@ -6,6 +6,7 @@ const (
 	noPromise      = "no threshold of this depth keeps the promise"
 	iupacUnsure    = "ambiguous letter, posterior below 0.99"
 	iupacOther     = "ambiguous letter, the base found is not one of those it stands for"
+	tooShallow     = "fewer other reads than --min-depth"
 	wouldEmpty     = "nothing of the read would stay"
 )
 
