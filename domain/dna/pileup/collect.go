@@ -14,8 +14,8 @@ type source interface {
 	longest() int
 	// seeds adds the places of a seed of the read at hand to the hits of s.
 	seeds(m seed, s *Scratch) error
-	// fetch returns bases and qualities of a read, in the memory of the index or of the arena of s.
-	fetch(id uint32, s *Scratch) (bases, quals []uint8, err error)
+	// fetch returns bases and qualities of a read, or of its reverse complement, in the memory of the index or in the arena of s.
+	fetch(id uint32, opposite bool, s *Scratch) (bases, quals []uint8, err error)
 }
 
 // hit is one seed that the read at hand shares with another.
@@ -218,19 +218,6 @@ func columns(x source, bases, quals []uint8, skip int64, s *Scratch, dst *Column
 	return nil
 }
 
-// oriented returns a read in the direction of the read at hand, in the arena if it had to be turned.
-func (s *Scratch) oriented(bases, quals []uint8, opposite bool) (b, q []uint8) {
-	if !opposite {
-		return bases, quals
-	}
-	n := len(bases)
-	mem := s.take(2 * n)
-	b, q = mem[:n:n], mem[n:]
-	reverseComplement(b, bases)
-	reverse(q, quals)
-	return b, q
-}
-
 // take returns n bytes of the arena.
 func (s *Scratch) take(n int) []uint8 {
 	if cap(s.arena)-len(s.arena) < n {
@@ -266,18 +253,17 @@ func reverse(dst, src []uint8) {
 func (s *Scratch) lay(x source, r *rules, c *candidate, dst *Columns) error {
 	id := uint32(c.key >> s.shift)
 	mark, misMark := len(s.arena), len(s.mis)
-	bases, quals, err := x.fetch(id, s)
+	opposite := c.key>>(s.shift-1)&1 == 1
+	b, q, err := x.fetch(id, opposite, s)
 	if err != nil {
 		return err
 	}
-	opposite := c.key>>(s.shift-1)&1 == 1
 	d := int(c.key & (1<<(s.shift-1) - 1))
 	if opposite {
-		d += r.K - len(bases)
+		d += r.K - len(b)
 	} else {
 		d -= 1 << (s.shift - 2)
 	}
-	b, q := s.oriented(bases, quals, opposite)
 	o := overlap{id: id, from: max(0, d), to: min(dst.Len, d+len(b)), mis0: misMark}
 	n := o.to - o.from
 	if n < r.MinOverlap {

@@ -186,9 +186,16 @@ func (x *MemIndex) seeds(m seed, s *Scratch) error {
 	return nil
 }
 
-func (x *MemIndex) fetch(id uint32, _ *Scratch) (bases, quals []uint8, err error) {
+func (x *MemIndex) fetch(id uint32, opposite bool, s *Scratch) (bases, quals []uint8, err error) {
 	from, to := x.start[id], x.start[id+1]
-	return x.bases[from:to], x.quals[from:to], nil
+	if !opposite {
+		return x.bases[from:to:to], x.quals[from:to:to], nil
+	}
+	n := to - from
+	mem := s.take(2 * n)
+	reverseComplement(mem[:n], x.bases[from:to])
+	reverse(mem[n:], x.quals[from:to])
+	return mem[:n:n], mem[n:], nil
 }
 
 // Columns fills dst with the evidence for read id from all other reads that overlap it, on both strands.
@@ -200,7 +207,7 @@ func (x *MemIndex) Columns(id int, s *Scratch, dst *Columns) error {
 	if err := checkID(id, x.Len()); err != nil {
 		return err
 	}
-	b, q, _ := x.fetch(uint32(id), s)
+	b, q, _ := x.fetch(uint32(id), false, s)
 	return columns(x, b, q, int64(id), s, dst)
 }
 
