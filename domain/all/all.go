@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/selfsame-ml/selfsame/domain"
+	"github.com/selfsame-ml/selfsame/domain/dna"
 	"github.com/selfsame-ml/selfsame/domain/image"
 	"github.com/selfsame-ml/selfsame/domain/table"
 	"github.com/selfsame-ml/selfsame/view"
 )
 
 // Domains in the order in which they are listed for users.
-func Domains() []domain.Domain { return []domain.Domain{image.Domain{}, table.Domain{}} }
+func Domains() []domain.Domain { return []domain.Domain{image.Domain{}, table.Domain{}, dna.Domain{}} }
 
 // Lookup returns a domain by its name in recipes; "" is the first one.
 func Lookup(name string) (domain.Domain, error) {
