@@ -50,6 +50,16 @@ func (c counter) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Unpack returns the plain bytes of a file that may be gzip or BGZF, for formats other than FASTA and FASTQ; name stands in warnings, and one
+// that ends in .gz of a file of no bytes is an error. Close stops the unpacking and leaves src open.
+func Unpack(src io.Reader, name string, opt Options) (io.ReadCloser, error) {
+	in, err := newInput(src, name, opt)
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
 var errEmptyGzip = errors.New("a file of no bytes, not even a gzip header: the file is cut off")
 
 func newInput(src io.Reader, name string, opt Options) (*input, error) {
