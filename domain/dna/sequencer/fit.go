@@ -50,7 +50,8 @@ type FitOptions struct {
 	// Variant is the share of reads, of at least four, that must disagree with the reference at a
 	// position for it to be left out as a difference between sample and reference: 0.6. Above 1: keep all.
 	Variant float64
-	// Pseudo is the weight, in bases, of what is expected before anything is seen: the error of a score, even contexts: 500.
+	// Pseudo is the weight, in errors, of what is expected before anything is seen: the error of a score, even
+	// contexts, the rate of a homopolymer one base shorter (a gamma prior of this shape): 4.
 	Pseudo float64
 }
 
@@ -71,12 +72,12 @@ func (o *FitOptions) defaults() error {
 		o.Variant = 0.6
 	}
 	if o.Pseudo == 0 {
-		o.Pseudo = 500
+		o.Pseudo = 4
 	}
 	if o.Name == "" {
 		o.Name = "fitted"
 	}
-	if o.Classes < 1 || o.Classes > maxClasses || o.MaxRun < 1 || o.MaxRun > maxRun || o.MaxBases < 1 || o.MinBases < 1 || o.Pseudo < 0 || o.Variant < 0 {
+	if o.Classes < 1 || o.Classes > maxClasses || o.MaxRun < 1 || o.MaxRun > maxRun || o.MaxBases < 1 || o.MinBases < 1 || !(o.Pseudo > 0) || o.Variant < 0 {
 		return fmt.Errorf("sequencer: bad options of a fit: %d classes (limit %d), max run %d (limit %d), %d..%d bases, pseudo count %g, variant %g",
 			o.Classes, maxClasses, o.MaxRun, maxRun, o.MinBases, o.MaxBases, o.Pseudo, o.Variant)
 	}
@@ -623,7 +624,6 @@ func (f *fitter) profile() (*Profile, error) {
 		prior[i] = rate[i]
 	}
 	pseudo := f.opt.Pseudo
-	mean := f.rep.Sub
 	for range 12 {
 		num, den := make([]float64, k), make([]float64, k)
 		cn, cd := make([]float64, 16), make([]float64, 16)
@@ -642,15 +642,15 @@ func (f *fitter) profile() (*Profile, error) {
 		}
 		sweep(func(i, c, b int, s, e float64) { num[i] += e; den[i] += s * context[c] * cycle[b] })
 		for i := range rate {
-			rate[i] = min((num[i]+pseudo*prior[i])/(den[i]+pseudo), maxRate)
+			rate[i] = min((num[i]+pseudo)/(den[i]+pseudo/prior[i]), maxRate)
 		}
 		sweep(func(i, c, b int, s, e float64) { cn[c] += e; cd[c] += s * rate[i] * cycle[b] })
 		for c := range context {
-			context[c] = (cn[c] + pseudo*mean + 1) / (cd[c] + pseudo*mean + 1)
+			context[c] = (cn[c] + pseudo) / (cd[c] + pseudo)
 		}
 		sweep(func(i, c, b int, s, e float64) { bn[b] += e; bd[b] += s * rate[i] * context[c] })
 		for b := range cycle {
-			cycle[b] = (bn[b] + pseudo*mean + 1) / (bd[b] + pseudo*mean + 1)
+			cycle[b] = (bn[b] + pseudo) / (bd[b] + pseudo)
 		}
 	}
 	p.Sub.ByQuality, p.Sub.ByContext = digits(rate, 4), digits(context, 4)
@@ -678,9 +678,12 @@ func (f *fitter) profile() (*Profile, error) {
 		for i := range events {
 			e, a = e+events[i], a+runAll[i]
 		}
+		if e == 0 {
+			return out
+		}
 		before := e / a
 		for i := range out {
-			out[i] = min((events[i]+pseudo*before)/(runAll[i]+pseudo), maxRate)
+			out[i] = min((events[i]+pseudo)/(runAll[i]+pseudo/before), maxRate)
 			before = out[i]
 		}
 		return digits(out, 4)
@@ -710,32 +713,41 @@ func (f *fitter) profile() (*Profile, error) {
 		p.N.Extend = digits([]float64{min(nAfter/nBases, maxExtend)}, 4)[0]
 	}
 
-	// The link of scores that follow each other, in odds over what the marginals alone would give.
+	// The link of scores that follow each other, scaled until the chains of all bins have the pairs that were seen.
 	if k > 1 {
-		chance := make([]float64, k*k)
-		for c := range nc {
-			for b := range bins {
-				m := pick(marginal[(c*bins+b)*scores : (c*bins+b+1)*scores])
-				var sum float64
-				for _, x := range m {
-					sum += x
-				}
-				if sum == 0 {
-					continue
-				}
-				for i := range m {
-					for j := range m {
-						chance[i*k+j] += m[i] * m[j] / sum
+		const shrink = 5
+		link := make([][]float64, k)
+		for i := range link {
+			link[i] = ones(k)
+		}
+		for range 12 {
+			expect := make([]float64, k*k)
+			for c := range nc {
+				for b := range bins {
+					m := pick(marginal[(c*bins+b)*scores : (c*bins+b+1)*scores])
+					var sum float64
+					for _, x := range m {
+						sum += x
+					}
+					if sum == 0 {
+						continue
+					}
+					m = normalised(m)
+					for i, row := range joint(link, m, m) {
+						for j, x := range row {
+							expect[i*k+j] += x * sum
+						}
 					}
 				}
 			}
-		}
-		const shrink = 5
-		for i, q := range state {
-			row := make([]float64, k)
-			for j, o := range state {
-				row[j] = (pairs[q*scores+o] + shrink) / (chance[i*k+j] + shrink)
+			for i, q := range state {
+				for j, o := range state {
+					x := link[i][j] * (pairs[q*scores+o] + shrink) / (expect[i*k+j] + shrink)
+					link[i][j] = min(max(x, 1e-3), 1e3)
+				}
 			}
+		}
+		for _, row := range link {
 			p.Quality.Link = append(p.Quality.Link, digits(row, 3))
 		}
 	}
@@ -754,7 +766,7 @@ func (f *fitter) profile() (*Profile, error) {
 				pc.del += perRun[c].del[i]
 				pc.delExp += perRun[c].all[i] * p.Del.ByRun[i]
 			}
-			fac := digits([]float64{(pc.sub + 10) / (pc.subExpect + 10), (pc.ins + 10) / (pc.insExpect + 10), (pc.del + 10) / (pc.delExp + 10)}, 4)
+			fac := digits([]float64{(pc.sub + pseudo) / (pc.subExpect + pseudo), (pc.ins + pseudo) / (pc.insExpect + pseudo), (pc.del + pseudo) / (pc.delExp + pseudo)}, 4)
 			cl.Sub, cl.Ins, cl.Del = fac[0], fac[1], fac[2]
 		}
 		for b := range bins {

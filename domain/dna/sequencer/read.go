@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"math"
+	"math/bits"
 	"math/rand/v2"
 )
 
@@ -78,7 +79,7 @@ func (p *Profile) Read(r *rand.Rand, template []uint8, n int, out *Read) {
 	if t.adapt > 0 && r.Float64() < t.adapt && t.adaptMin < n {
 		frag = min(frag, t.adaptMin+r.IntN(n-t.adaptMin))
 	}
-	g := generator{t: t, c: c, r: r, out: out, q: uint32(t.k), prev: 4, until: t.end[0]}
+	g := generator{t: t, c: c, r: r, out: out, q: uint32(t.k), prev: 4, until: t.end[0], weyl: r.Uint64()}
 	g.body(template[:frag], want)
 	out.Body = g.j
 	g.truth(template)
@@ -100,6 +101,7 @@ type generator struct {
 	q     uint32 // state of the chain of scores
 	prev  uint8  // previous template base, 4 none
 	amb   int    // bases until the next N
+	weyl  uint64 // state of word
 	gaps  bool   // there are indels
 }
 
@@ -206,8 +208,7 @@ func (g *generator) insert(template []uint8, pos, want int) int {
 }
 
 func (g *generator) row() []uint32 {
-	size := g.t.size
-	return g.c.chain[g.bin][int(g.q)*size : int(g.q+1)*size]
+	return g.c.chain[g.bin][g.q<<g.t.bits : (g.q+1)<<g.t.bits]
 }
 
 // step moves on by one read position.
@@ -275,32 +276,36 @@ func (g *generator) other(b uint8) uint8 {
 
 // plain reads src without indels; pos is its place in the template.
 func (g *generator) plain(src []uint8, pos int) {
-	t, r := g.t, g.r
+	t := g.t
 	for len(src) > 0 {
 		m := min(len(src), g.until-g.j)
 		if g.amb < m {
 			m = g.amb + 1
 		}
-		bases, quals, place := g.out.Bases[g.j:g.j+m], g.out.Quals[g.j:g.j+m], g.out.Pos[g.j:g.j+m]
+		part := src[:m]
+		bases, quals, place := g.out.Bases[g.j:][:len(part)], g.out.Quals[g.j:][:len(part)], g.out.Pos[g.j:][:len(part)]
 		chain, sub := g.c.chain[g.bin], g.c.sub[g.bin]
 		q, prev := g.q, g.prev
-		size, nbits := uint32(t.size), t.bits
-		mask := size - 1
-		for i, b := range src[:m] {
-			// One word: the slot, its share of 16 bits, and in the upper half the substitution.
-			u := r.Uint64()
+		nbits := t.bits
+		mask := uint32(1)<<nbits - 1
+		score, nq, weyl := &t.q, t.nq, g.weyl
+		for i, b := range part {
+			// One word (wyrand, Wang Yi 2019, started from r): the slot, its share of 16 bits, and in the upper half the substitution.
+			weyl += 0xa0761d6478bd642f
+			hi, lo := bits.Mul64(weyl, weyl^0xe7037ed1a0b428db)
+			u := hi ^ lo
 			k := uint32(u) & mask
-			e := chain[q*size+k]
+			e := chain[q<<nbits|k]
 			q = k
 			if uint32(u>>nbits)&0xffff >= e>>16 {
 				q = e & 0xffff
 			}
 			place[i] = int32(pos + i)
 			if b > 3 {
-				bases[i], quals[i], prev = N, t.nq, 4
+				bases[i], quals[i], prev = N, nq, 4
 				continue
 			}
-			quals[i] = t.q[q]
+			quals[i] = score[q&127]
 			bases[i] = b
 			if uint32(u>>32) < sub[q*contexts+uint32(prev<<2|b)] {
 				g.prev = prev
@@ -308,7 +313,7 @@ func (g *generator) plain(src []uint8, pos int) {
 			}
 			prev = b
 		}
-		g.q, g.prev = q, prev
+		g.q, g.prev, g.weyl = q, prev, weyl
 		g.j += m
 		if g.amb -= m; g.amb < 0 {
 			g.ambiguous()

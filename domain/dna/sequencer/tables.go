@@ -14,7 +14,7 @@ type tables struct {
 	bits uint
 	size int // slots of an alias row: the power of two from k on
 	end  []int
-	q    []uint8 // score of each state, k of them
+	q    [128]uint8 // score of each of the k states
 	nq   uint8
 
 	classes []classTables
@@ -57,7 +57,7 @@ func skipOf(p float64) float64 {
 
 // alias fills row (len a power of two, at least len(w)) with Walker's alias table in Vose's form (1991):
 // slot i holds its own share · 2^16 in the upper half and the alias in the lower. The
-// weights need not sum to 1. stack is scratch.
+// weights need not sum to 1.
 func alias(row []uint32, w []float64) {
 	n := len(row)
 	var sum float64
@@ -122,15 +122,18 @@ func joint(link [][]float64, from, to []float64) [][]float64 {
 		y[i] = to[i]
 	}
 	for range 60 {
+		far := 0.0
 		for i := range x {
 			var s float64
 			for j := range y {
 				s += link[i][j] * y[j]
 			}
+			was := x[i]
 			x[i] = 0
 			if s > 0 {
 				x[i] = from[i] / s
 			}
+			far = max(far, math.Abs(x[i]-was)*s)
 		}
 		for j := range y {
 			var s float64
@@ -141,6 +144,9 @@ func joint(link [][]float64, from, to []float64) [][]float64 {
 			if s > 0 {
 				y[j] = to[j] / s
 			}
+		}
+		if far < 1e-9 {
+			break
 		}
 	}
 	out := make([][]float64, k)
@@ -181,7 +187,7 @@ func (p *Profile) compiled() *tables {
 func (p *Profile) compile() *tables {
 	k, bins := len(p.Quality.Phred), len(p.Quality.Ends)
 	t := &tables{
-		k: k, bits: uint(bits.Len(uint(k - 1))), end: p.Quality.Ends, q: make([]uint8, k), nq: p.Quality.N,
+		k: k, bits: uint(bits.Len(uint(k - 1))), end: p.Quality.Ends, nq: p.Quality.N,
 		insRun: p.Ins.ByRun, delRun: p.Del.ByRun, insExt: p.Ins.Extend, delExt: p.Del.Extend, repeat: p.Ins.Repeat,
 		amb: skipOf(p.N.Rate), ambRate: p.N.Rate, ambExt: p.N.Extend,
 		adapt: p.Adapter.Rate, adaptMin: p.Adapter.Shortest, trunc: p.Truncate.Rate, truncMin: p.Truncate.Shortest,
