@@ -76,7 +76,8 @@ func (g plane) rounded(dst, x []float32) ([]float32, int) {
 
 // correlate runs the plane; packed holds the kernel in panels [kh*kw*c, nr], or with half as many terms in pairs.
 func (g plane) correlate(threads int, dst, x, packed []float32) {
-	nr := micro.nr
+	mk := micro.of(g.o)
+	nr := mk.nr
 	c := g.c // words of a pixel
 	if g.half {
 		c /= 2
@@ -85,15 +86,15 @@ func (g plane) correlate(threads int, dst, x, packed []float32) {
 	panels := (g.o + nr - 1) / nr
 	size := g.h * g.w * g.c
 	Parallel(threads, g.n, func(i int) {
-		s := Scratch(g.reach() + 8*nr)
+		s := Scratch(g.reach() + room)
 		defer Release(s)
-		buf, pad := (*s)[:8*nr], (*s)[8*nr:]
+		buf, pad := (*s)[:room], (*s)[room:]
 		pads := g.padded
 		if g.half {
 			pads = g.rounded
 		}
 		in, pw := pads(pad, x[i*size:(i+1)*size])
-		t := &tile{rs: 4 * g.s[1] * c, cs: 4, k0: g.kw * c, k1: g.kh, aJump: 4 * (pw - g.kw) * c, ldb: 4 * nr, half: g.half}
+		t := &tile{rs: 4 * g.s[1] * c, cs: 4, k0: g.kw * c, k1: g.kh, aJump: 4 * (pw - g.kw) * c, ldb: 4 * nr, kernel: mk, half: g.half}
 		for p := range panels {
 			for r := range g.oh {
 				t.a = unsafe.Pointer(&in[r*g.s[0]*pw*c])
@@ -115,7 +116,7 @@ func (c Conv) Forward(threads int, y, x, w []float32) {
 	}
 	g := plane{n: c.N, h: c.H, w: c.W, c: c.C, kh: c.KH, kw: c.KW, o: c.O, oh: c.OH, ow: c.OW, s: c.S, p: c.P,
 		image: c.OH * c.OW * c.O, row: c.OW * c.O, col: c.O, half: c.half(c.C)}
-	k, nr := c.KH*c.KW*c.C, micro.nr
+	k, nr := c.KH*c.KW*c.C, micro.of(c.O).nr
 	terms := k
 	if g.half {
 		terms /= 2
@@ -158,7 +159,7 @@ func (c Conv) Input(threads int, dx, v, w []float32) {
 				oh: (c.H - a + c.S[0] - 1) / c.S[0], ow: (c.W - b + c.S[1] - 1) / c.S[1], s: [2]int{1, 1},
 				p:     [2]int{qi - 1 - (a+c.P[0]-i0)/c.S[0], qj - 1 - (b+c.P[1]-j0)/c.S[1]},
 				image: c.H * c.W * c.C, row: c.S[0] * c.W * c.C, col: c.S[1] * c.C, base: (a*c.W + b) * c.C, half: c.half(c.O)}
-			terms, nr := c.O, micro.nr // of a cell
+			terms, nr := c.O, micro.of(c.C).nr // of a cell
 			if g.half {
 				terms /= 2
 			}
@@ -201,10 +202,11 @@ func (c Conv) Kernel(threads int, dw, x, v []float32) {
 		return
 	}
 	half := c.Half && HasBF16()
-	nr, mr := micro.nr, micro.mr
-	run := &micro.run
+	mk := micro.of(c.O)
+	nr, mr := mk.nr, mk.mr
+	run := &mk.run
 	if half {
-		run = micro.pairs
+		run = mk.pairs
 	}
 	panels := (c.O + nr - 1) / nr
 	ld := panels * nr

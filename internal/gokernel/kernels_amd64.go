@@ -26,12 +26,18 @@ func init() {
 }
 
 var (
-	avx512 = microKernel{name: "avx512", mr: 8, nr: 32, run: [9]func(t *tile){
+	avx512 = microKernel{name: "avx512", mr: 8, nr: 32, narrow: &narrow512, run: [17]func(t *tile){
 		1: tile5121, 2: tile5122, 3: tile5123, 4: tile5124, 5: tile5125, 6: tile5126, 7: tile5127, 8: tile5128}}
-	avx512BF16 = microKernel{name: "avx512bf16", mr: 8, nr: 32, run: avx512.run, pairs: &[9]func(t *tile){
+	avx512BF16 = microKernel{name: "avx512bf16", mr: 8, nr: 32, narrow: &narrowBF16, run: avx512.run, pairs: &[17]func(t *tile){
 		1: tileBF16x1, 2: tileBF16x2, 3: tileBF16x3, 4: tileBF16x4, 5: tileBF16x5, 6: tileBF16x6, 7: tileBF16x7, 8: tileBF16x8},
 		interleave: pairsBF16, convert: convertBF16}
-	avx2 = microKernel{name: "avx2", mr: 6, nr: 16, run: [9]func(t *tile){
+	narrow512 = microKernel{name: "narrow512", mr: 16, nr: 16, run: [17]func(t *tile){
+		1: tileNarrow1, 2: tileNarrow2, 3: tileNarrow3, 4: tileNarrow4, 5: tileNarrow5, 6: tileNarrow6, 7: tileNarrow7, 8: tileNarrow8,
+		9: tileNarrow9, 10: tileNarrow10, 11: tileNarrow11, 12: tileNarrow12, 13: tileNarrow13, 14: tileNarrow14, 15: tileNarrow15, 16: tileNarrow16}}
+	narrowBF16 = microKernel{name: "narrowbf16", mr: 16, nr: 16, run: narrow512.run, pairs: &[17]func(t *tile){
+		1: tileNarrowBF16x1, 2: tileNarrowBF16x2, 3: tileNarrowBF16x3, 4: tileNarrowBF16x4, 5: tileNarrowBF16x5, 6: tileNarrowBF16x6, 7: tileNarrowBF16x7, 8: tileNarrowBF16x8,
+		9: tileNarrowBF16x9, 10: tileNarrowBF16x10, 11: tileNarrowBF16x11, 12: tileNarrowBF16x12, 13: tileNarrowBF16x13, 14: tileNarrowBF16x14, 15: tileNarrowBF16x15, 16: tileNarrowBF16x16}}
+	avx2 = microKernel{name: "avx2", mr: 6, nr: 16, run: [17]func(t *tile){
 		1: tile2561, 2: tile2562, 3: tile2563, 4: tile2564, 5: tile2565, 6: tile2566}}
 	curvesAVX2   = curveSet{8, expAVX2, rsqrtAVX2, logisticAVX2, tanhAVX2, erfAVX2}
 	curvesAVX512 = curveSet{16, expAVX512, rsqrtAVX512, logisticAVX512, tanhAVX512, erfAVX512}
@@ -213,3 +219,99 @@ func tanhAVX512(dst, a *float32, n int)
 
 //go:noescape
 func erfAVX512(dst, a *float32, n int)
+
+//go:noescape
+func tileNarrow1(t *tile)
+
+//go:noescape
+func tileNarrowBF16x1(t *tile)
+
+//go:noescape
+func tileNarrow2(t *tile)
+
+//go:noescape
+func tileNarrowBF16x2(t *tile)
+
+//go:noescape
+func tileNarrow3(t *tile)
+
+//go:noescape
+func tileNarrowBF16x3(t *tile)
+
+//go:noescape
+func tileNarrow4(t *tile)
+
+//go:noescape
+func tileNarrowBF16x4(t *tile)
+
+//go:noescape
+func tileNarrow5(t *tile)
+
+//go:noescape
+func tileNarrowBF16x5(t *tile)
+
+//go:noescape
+func tileNarrow6(t *tile)
+
+//go:noescape
+func tileNarrowBF16x6(t *tile)
+
+//go:noescape
+func tileNarrow7(t *tile)
+
+//go:noescape
+func tileNarrowBF16x7(t *tile)
+
+//go:noescape
+func tileNarrow8(t *tile)
+
+//go:noescape
+func tileNarrowBF16x8(t *tile)
+
+//go:noescape
+func tileNarrow9(t *tile)
+
+//go:noescape
+func tileNarrowBF16x9(t *tile)
+
+//go:noescape
+func tileNarrow10(t *tile)
+
+//go:noescape
+func tileNarrowBF16x10(t *tile)
+
+//go:noescape
+func tileNarrow11(t *tile)
+
+//go:noescape
+func tileNarrowBF16x11(t *tile)
+
+//go:noescape
+func tileNarrow12(t *tile)
+
+//go:noescape
+func tileNarrowBF16x12(t *tile)
+
+//go:noescape
+func tileNarrow13(t *tile)
+
+//go:noescape
+func tileNarrowBF16x13(t *tile)
+
+//go:noescape
+func tileNarrow14(t *tile)
+
+//go:noescape
+func tileNarrowBF16x14(t *tile)
+
+//go:noescape
+func tileNarrow15(t *tile)
+
+//go:noescape
+func tileNarrowBF16x15(t *tile)
+
+//go:noescape
+func tileNarrow16(t *tile)
+
+//go:noescape
+func tileNarrowBF16x16(t *tile)

@@ -64,7 +64,8 @@ func split(threads, parts int, dst, a, b []float32, s Matrices) {
 }
 
 func matmul(threads int, dst, a, b []float32, s Matrices) {
-	nr := micro.nr
+	mk := micro.of(s.N)
+	nr := mk.nr
 	per := 1 // elements in a term
 	if s.Half {
 		per = 2
@@ -101,13 +102,13 @@ func matmul(threads int, dst, a, b []float32, s Matrices) {
 			}
 		})
 		Parallel(threads, rowTasks*groups, func(task int) {
-			buf := Scratch(8*nr + max(depth*spread, chunk*(depth+16)))
+			buf := Scratch(room + max(depth*spread, chunk*(depth+16)))
 			defer Release(buf)
-			rest, ap := (*buf)[:8*nr], (*buf)[8*nr:]
+			rest, ap := (*buf)[:room], (*buf)[room:]
 			r := task / groups * chunk
 			m := min(chunk, s.M-r)
 			g := task % groups
-			t := &tile{k1: 1, ldb: 4 * nr, half: s.Half}
+			t := &tile{k1: 1, ldb: 4 * nr, kernel: mk, half: s.Half}
 			for from := 0; from < k; from += depth {
 				n := min(depth, k-from)
 				at := (first + from) * per

@@ -17,8 +17,12 @@ type tile struct {
 	ldc   int
 	add   int // 1: add to C
 
-	half bool // terms are pairs of bfloat16; not seen by kernels
+	// What kernels do not see:
+	kernel *microKernel
+	half   bool // terms are pairs of bfloat16
 }
+
+const room = 256 // floats of a tile, mr*nr at most
 
 // micro is the micro-kernel in use: tiles of up to mr rows and nr columns.
 var micro = plain
@@ -26,20 +30,29 @@ var micro = plain
 type microKernel struct {
 	name   string
 	mr, nr int
-	run    [9]func(t *tile) // by rows
+	run    [17]func(t *tile) // by rows
+	narrow *microKernel      // of half as many columns, one vector wide, for the last of them; nil where there is none
 
 	// Of products of bfloat16, nil where the processor has none: a term of a tile is then a pair of bfloat16, the first in the
 	// lower half of 4 bytes.
-	pairs      *[9]func(t *tile)
+	pairs      *[17]func(t *tile)
 	interleave func(dst *uint32, a, b *float32, n int) // pairs of elements of a and b, by 16
 	convert    func(dst *uint32, a *float32, n int)    // by 32
+}
+
+// of is the micro-kernel for so many columns in all.
+func (k *microKernel) of(columns int) *microKernel {
+	if k.narrow != nil && columns <= k.narrow.nr {
+		return k.narrow
+	}
+	return k
 }
 
 // HasBF16 reports that products of bfloat16 have a kernel on this processor (AVX512-BF16).
 func HasBF16() bool { return micro.pairs != nil }
 
 // plain is the micro-kernel in Go.
-var plain = microKernel{name: "go", mr: 4, nr: 4, run: [9]func(t *tile){1: tileGo1, 2: tileGo2, 3: tileGo3, 4: tileGo4}}
+var plain = microKernel{name: "go", mr: 4, nr: 4, run: [17]func(t *tile){1: tileGo1, 2: tileGo2, 3: tileGo3, 4: tileGo4}}
 
 func at(p unsafe.Pointer, off int) *float32 { return (*float32)(unsafe.Add(p, off)) }
 
@@ -134,9 +147,9 @@ func pack(dst, b []float32, from, k, n, brs, bcs, nr int) {
 }
 
 // rowsOf runs the tiles of m rows for the columns of one panel: c gets (or is added) the product; cols is the
-// number of columns that exist, ldc in floats. buf has room for mr*nr floats.
+// number of columns that exist, ldc in floats. buf has room for room floats.
 func (t *tile) rowsOf(m, cols int, c []float32, ldc int, buf []float32) {
-	mk := &micro
+	mk := t.kernel
 	run := &mk.run
 	if t.half {
 		run = mk.pairs

@@ -109,6 +109,76 @@ func tile(isa string, reg string, width, mr, b0, b1, bc, nbc int, pairs bool) {
 	p("\tRET")
 }
 
+// narrow writes the micro-kernel of mr rows, up to 16, by one vector.
+func narrow(mr int, pairs bool) {
+	name := fmt.Sprintf("tileNarrow%d", mr)
+	if pairs {
+		name = fmt.Sprintf("tileNarrowBF16x%d", mr)
+	}
+	p("\n// func %s(t *tile)", name)
+	p("TEXT ·%s(SB), NOSPLIT, $0-8", name)
+	p("\tMOVQ t+0(FP), DI")
+	p("\tMOVQ 0(DI), R8")   // a
+	p("\tMOVQ 8(DI), R9")   // rs
+	p("\tMOVQ 16(DI), R12") // cs
+	p("\tMOVQ 24(DI), AX")  // k0
+	p("\tMOVQ 32(DI), CX")  // k1
+	p("\tMOVQ 40(DI), R13") // aJump
+	p("\tMOVQ 48(DI), SI")  // b
+	p("\tMOVQ 56(DI), BX")  // ldb
+	p("\tLEAQ (R9)(R9*2), R10")
+	bases := []string{"R8", "R11", "R14", "DI"}[:(mr+3)/4] // of four rows each
+	for i := 1; i < len(bases); i++ {
+		p("\tLEAQ (%s)(R9*4), %s", bases[i-1], bases[i])
+	}
+	for i := range mr {
+		p("\tVPXORQ Z%d, Z%d, Z%d", i, i, i)
+	}
+	p("outer:")
+	p("\tMOVQ AX, DX")
+	p("inner:")
+	p("\tVMOVUPS (SI), Z16")
+	for m := range mr {
+		at := row(m%4, bases[m/4], "R9", "R10", "")
+		if pairs {
+			c := 17 + m%8
+			p("\tVBROADCASTSS %s, Z%d", at, c)
+			dpbf16(m, 16, c)
+			continue
+		}
+		p("\tVFMADD231PS.BCST %s, Z16, Z%d", at, m)
+	}
+	for _, b := range bases {
+		p("\tADDQ R12, %s", b)
+	}
+	p("\tADDQ BX, SI")
+	p("\tDECQ DX")
+	p("\tJNZ inner")
+	for _, b := range bases {
+		p("\tADDQ R13, %s", b)
+	}
+	p("\tDECQ CX")
+	p("\tJNZ outer")
+	p("\tMOVQ t+0(FP), DI")
+	p("\tMOVQ 64(DI), R8") // c
+	p("\tMOVQ 72(DI), R9") // ldc
+	p("\tMOVQ 80(DI), AX") // add
+	p("\tTESTQ AX, AX")
+	p("\tJZ store")
+	p("\tMOVQ R8, SI")
+	for m := range mr {
+		p("\tVADDPS (SI), Z%d, Z%d", m, m)
+		p("\tADDQ R9, SI")
+	}
+	p("store:")
+	for m := range mr {
+		p("\tVMOVUPS Z%d, (R8)", m)
+		p("\tADDQ R9, R8")
+	}
+	p("\tVZEROUPPER")
+	p("\tRET")
+}
+
 // binary writes dst[i] = a[i] op b[i] for n groups of 8.
 func binary(name string, body func()) {
 	p("\n// func %s(dst, a, b *float32, n int)", name)
@@ -137,6 +207,10 @@ func main() {
 	for mr := 1; mr <= 8; mr++ {
 		tile("512", "Z", 16, mr, 16, 17, 18, 6, false)
 		tile("512", "Z", 16, mr, 16, 17, 18, 6, true)
+	}
+	for mr := 1; mr <= 16; mr++ {
+		narrow(mr, false)
+		narrow(mr, true)
 	}
 	for mr := 1; mr <= 6; mr++ {
 		tile("256", "Y", 8, mr, 12, 13, 14, 2, false)
