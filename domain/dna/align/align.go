@@ -154,8 +154,8 @@ func (s *Scratch) Overlap(a, b []uint8, seeds []Seed, opt Options, out *Overlap)
 		limit := int(opt.MaxDivergence * float64(n))
 		if h := mismatches(a[from:from+n], b[from+d:from+d+n], limit); h <= limit {
 			hamming = h
-			// With the ends free, a single gap costs as much as one mismatch.
-			if h <= 1 {
+			// A gap costs an edit at least, and is not worth less than two.
+			if h <= 2 && (opt.XDrop == 0 || 3*h <= opt.XDrop) {
 				return s.straight(n, from, d, h, opt, out)
 			}
 		}
@@ -164,8 +164,8 @@ func (s *Scratch) Overlap(a, b []uint8, seeds []Seed, opt Options, out *Overlap)
 		return false
 	}
 	ok := s.gapped(a, b, opt, out)
-	if hamming >= 0 && (!ok || hamming-out.Edits() < 2) && hamming*3 <= opt.XDrop {
-		// A gap that saves a single edit near an end is more often a mismatch or two.
+	if hamming >= 0 && (!ok || hamming-out.Edits() < 2) && (opt.XDrop == 0 || 3*hamming <= opt.XDrop) {
+		// As in gapPays.
 		d := int(diagonal)
 		from := max(0, -d)
 		return s.straight(min(len(a)-from, len(b)-from-d), from, d, hamming, opt, out)
@@ -330,6 +330,49 @@ func clearTo(to []int32) {
 // hopeless is the share of edits of a whole chunk above which an extension ends: unrelated sequence has about 0.5.
 const hopeless = 0.45
 
+// gapTries is the largest number of mismatches for which gapPays looks for something better.
+const gapTries = 8
+
+// gapPays reports whether a path with gaps from the start of a and b (their end, if not forwards) to where one of them ends
+// saves two edits or more over h mismatches on one diagonal; above gapTries it says yes unseen. A gap near an end that saves
+// a single edit is more often two mismatches. It follows the furthest points on each diagonal (Landau & Vishkin 1986).
+func gapPays(a, b []uint8, h int, forwards bool) bool {
+	if h < 3 || h > gapTries {
+		return h > gapTries
+	}
+	slide := func(i, j int) int {
+		if forwards {
+			return i + common(a[i:], b[j:])
+		}
+		return i + commonEnd(a[:len(a)-i], b[:len(b)-j])
+	}
+	const none = -1 << 30
+	// reach[d+gapTries] is how far into a the edits so far get on diagonal d: d more bases of a used than of b.
+	var reach [2*gapTries + 1]int
+	for i := range reach {
+		reach[i] = none
+	}
+	for edits := 0; edits <= h-2; edits++ {
+		left := none // reach of diagonal d-1 before this edit
+		for d := -edits; d <= edits; d++ {
+			i := 0
+			if edits > 0 {
+				i = max(reach[d+gapTries]+1, left+1, reach[d+1+gapTries])
+			}
+			left = reach[d+gapTries]
+			j := i - d
+			if i >= len(a) || j >= len(b) {
+				return true
+			}
+			reach[d+gapTries] = slide(i, j)
+			if i = reach[d+gapTries]; i == len(a) || i-d == len(b) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // extendRight aligns from a[i], b[j] on until a read ends, and returns the end in a.
 func (s *Scratch) extendRight(a, b []uint8, to []int32, i, j int, opt Options) int {
 	count := s.counting(len(b))
@@ -342,12 +385,9 @@ func (s *Scratch) extendRight(a, b []uint8, to []int32, i, j int, opt Options) i
 		if restA == 0 || restB == 0 {
 			return i
 		}
-		if n := min(restA, restB); n <= chunk {
-			// One mismatch is as good as any gap.
-			if mismatches(a[i:i+n], b[j:j+n], 1) <= 1 {
-				copy(to[i:i+n], count[j:])
-				return i + n
-			}
+		if n := min(restA, restB); n <= chunk && !gapPays(a[i:], b[j:], mismatches(a[i:i+n], b[j:j+n], gapTries), true) {
+			copy(to[i:i+n], count[j:])
+			return i + n
 		}
 		k := min(opt.Band, 64)
 		n := restA
@@ -392,11 +432,9 @@ func (s *Scratch) extendLeft(a, b []uint8, to []int32, i, j int, opt Options) in
 		if i == 0 || j == 0 {
 			return i
 		}
-		if n := min(i, j); n <= chunk {
-			if mismatches(a[i-n:i], b[j-n:j], 1) <= 1 {
-				copy(to[i-n:i], count[j-n:])
-				return i - n
-			}
+		if n := min(i, j); n <= chunk && !gapPays(a[:i], b[:j], mismatches(a[i-n:i], b[j-n:j], gapTries), false) {
+			copy(to[i-n:i], count[j-n:])
+			return i - n
 		}
 		k := min(opt.Band, 64)
 		n := i

@@ -313,11 +313,11 @@ func TestOverlapOfOneSeedIsOptimal(t *testing.T) {
 		}
 		got := check(t, a, b, &o)
 		want := slowOverlap(a, b, int(seed.A), int(seed.B))
-		// Of two edits at an end that one gap replaces, the two are kept.
-		if got > want+1 {
+		// At each end mismatches are kept where a gap saves but one edit.
+		if got > want+2 {
 			t.Fatalf("trial %d: %d edits, want %d", trial, got, want)
 		}
-		if got > want && o.Gaps > 0 {
+		if got > want+1 && o.Gaps > 0 {
 			t.Fatalf("trial %d: %d edits with gaps, want %d", trial, got, want)
 		}
 		if min(o.AFrom, o.BFrom) > want || min(len(a)-o.ATo, len(b)-o.BTo) > want {
