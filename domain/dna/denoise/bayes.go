@@ -45,13 +45,15 @@ func bayes(f, l []float32) {
 	for b := range 4 {
 		l[b] = (f[channelBayes+b] - 1) * 6
 	}
-	count := func(c int) float64 { return math.Expm1(2 * float64(f[c])) }
-	depth, gone := count(channelDepth), count(channelDeleted)
+	depth, gone := countOf(f[channelDepth]), countOf(f[channelDeleted])
 	// The read itself has the base, and nothing after it.
-	l[deleteClass] = float32(gapOdds * (gone - (depth - gone) - 1))
+	l[deleteClass] = float32(gapOdds * float64(gone-(depth-gone)-1))
 	l[HereClasses] = 0
 	for b := range 4 {
-		n := count(channelInserted + b)
-		l[HereClasses+1+b] = float32(gapOdds * (n - (depth - n) - 1))
+		n := countOf(f[channelInserted+b])
+		l[HereClasses+1+b] = float32(gapOdds * float64(n-(depth-n)-1))
 	}
 }
+
+// countOf is n of a feature ln(1+n)/2.
+func countOf(f float32) int { return int(math.Round(math.Expm1(2 * float64(f)))) }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/selfsame-ml/selfsame/domain/dna/pileup"
 )
 
 // Calibration turns the network's log odds into probabilities that hold, and says how many false corrections each threshold
@@ -84,20 +86,58 @@ type Fitter struct {
 	Bound      func(k, n int, confidence float64) (float64, error)
 	Confidence float64 // 0 is 0.95
 
-	reads, bases int64
+	reads, total int64
 	tally        [2][Kinds][DepthBins]tally
 	positions    [DepthBins]int64 // of the second half
 	errors       [DepthBins]int64
+
+	bases, here, after []uint8 // of a window
+	depth              []int
 }
 
+// The halves of the reads that a Fitter takes.
+const (
+	FitHalf   = 0 // curves are fitted on it
+	CheckHalf = 1 // promises and reliability are counted on it
+)
+
+// AddWindow is Add for one window of features x [window, pileup.Channels] with its truth clean [window, 2] (here, after); mask [window]
+// is 0 where the truth is not known.
+func (f *Fitter) AddWindow(half int, x []float32, clean, mask []uint8, logits []float32) error {
+	n := len(mask)
+	if len(x) != n*pileup.Channels || len(clean) != 2*n {
+		return fmt.Errorf("denoise: calibration of a window of %d: %d features, %d truths", n, len(x), len(clean))
+	}
+	f.bases, f.here, f.after, f.depth = grow(f.bases, n), grow(f.here, n), grow(f.after, n), grow(f.depth, n)
+	for j := range n {
+		v := x[j*pileup.Channels : (j+1)*pileup.Channels]
+		f.bases[j] = 4
+		for b := range uint8(4) {
+			if v[b] > 0.5 {
+				f.bases[j] = b
+			}
+		}
+		f.here[j], f.after[j] = clean[2*j], clean[2*j+1]
+		if mask[j] == 0 {
+			f.here[j] = unknown
+		}
+		f.depth[j] = countOf(v[channelDepth])
+	}
+	return f.Add(half, f.bases, f.here, f.after, f.depth, logits)
+}
+
+const unknown = 255
+
 // Add takes the logits [len(bases), Logits] of one read with its base codes (4: ambiguous), truth (here 0..4 or 255 where unknown,
-// after 0..4) and depths.
-func (f *Fitter) Add(bases, here, after []uint8, depth []int, logits []float32) error {
+// after 0..4) and depths. Reads of the two halves should come from different places.
+func (f *Fitter) Add(half int, bases, here, after []uint8, depth []int, logits []float32) error {
 	n := len(bases)
+	if half != FitHalf && half != CheckHalf {
+		return fmt.Errorf("denoise: calibration: half %d, there are %d and %d", half, FitHalf, CheckHalf)
+	}
 	if len(here) != n || len(after) != n || len(depth) != n || len(logits) != n*Logits {
 		return fmt.Errorf("denoise: calibration of %d bases: %d here, %d after, %d depths, %d logits", n, len(here), len(after), len(depth), len(logits))
 	}
-	half := int(f.reads & 1)
 	f.reads++
 	count := func(k Kind, bin int, step uint8, right bool) {
 		t := &f.tally[half][k][bin]
@@ -113,13 +153,13 @@ func (f *Fitter) Add(bases, here, after []uint8, depth []int, logits []float32) 
 			continue
 		}
 		own, bin := bases[j], DepthBin(depth[j])
-		f.bases++
+		f.total++
 		c.read(logits[j*Logits:(j+1)*Logits], own)
 		count(hereKind(c.here, own), bin, c.hereBin, c.here == here[j])
 		if c.after != 0 {
 			count(Insert, bin, c.afterBin, c.after == after[j])
 		}
-		if half == 1 {
+		if half == CheckHalf {
 			f.positions[bin]++
 			if here[j] != own {
 				f.errors[bin]++
@@ -153,13 +193,13 @@ const (
 
 // Fit makes the calibration of all that was added.
 func (f *Fitter) Fit(source string) (*Calibration, error) {
-	if f.bases == 0 {
+	if f.total == 0 {
 		return nil, errors.New("denoise: calibration: no position with a known truth")
 	}
 	if f.Bound == nil {
 		return nil, errors.New("denoise: calibration: Bound is missing")
 	}
-	c := &Calibration{Format: 1, Reads: f.reads, Bases: f.bases, Confidence: f.Confidence, Source: source}
+	c := &Calibration{Format: 1, Reads: f.reads, Bases: f.total, Confidence: f.Confidence, Source: source}
 	if c.Confidence == 0 {
 		c.Confidence = 0.95
 	}

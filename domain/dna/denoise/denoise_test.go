@@ -319,7 +319,7 @@ func made(t testing.TB, reads int) *Fitter {
 			}
 			l = append(l, logitsOf(int(best), claimed, 0, 0.999)...)
 		}
-		if err := f.Add(own, here, after, depth, l); err != nil {
+		if err := f.Add(i&1, own, here, after, depth, l); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -422,7 +422,7 @@ func TestFitterErrors(t *testing.T) {
 	if _, err := f.Fit(""); err == nil {
 		t.Error("an empty fitter fits")
 	}
-	if err := f.Add([]uint8{1}, nil, nil, nil, nil); err == nil {
+	if err := f.Add(0, []uint8{1}, nil, nil, nil, nil); err == nil {
 		t.Error("lengths are not checked")
 	}
 	for _, bad := range []string{"", "{", `{"format":2}`, `{"format":1,"curves":[{"kind":"delete","from":[1],"p":[]}]}`,

@@ -1,6 +1,7 @@
 package denoise
 
 import (
+	"context"
 	"math"
 
 	"github.com/selfsame-ml/selfsame/domain/dna/pileup"
@@ -48,9 +49,9 @@ func (c *columns) cells(dst []cell) {
 // singles is the indexer of reads that are alone.
 type singles struct{ cfg pileup.Config }
 
-func (singles) add(_, _ []uint8) error { return nil }
-func (singles) finish() error          { return nil }
-func (singles) close() error           { return nil }
+func (singles) add(_, _ []uint8) error       { return nil }
+func (singles) finish(context.Context) error { return nil }
+func (singles) close() error                 { return nil }
 func (s singles) worker() (pile, error) {
 	none, err := pileup.NewMemIndex(s.cfg)
 	if err != nil {
@@ -60,4 +61,34 @@ func (s singles) worker() (pile, error) {
 		return nil, err
 	}
 	return &columns{none: none}, nil
+}
+
+// overlaps is the indexer of reads that see one another.
+type overlaps struct {
+	b *pileup.Builder
+	x *pileup.Index
+}
+
+func newOverlaps(dir string, cfg pileup.Config, memory int64) (*overlaps, error) {
+	b, err := pileup.NewBuilder(dir, cfg, memory)
+	if err != nil {
+		return nil, err
+	}
+	return &overlaps{b: b}, nil
+}
+
+func (o *overlaps) add(bases, quals []uint8) error { return o.b.Add(bases, quals) }
+
+func (o *overlaps) finish(ctx context.Context) (err error) {
+	o.x, err = o.b.FinishContext(ctx)
+	return err
+}
+
+func (o *overlaps) worker() (pile, error) { return &columns{x: o.x}, nil }
+
+func (o *overlaps) close() error {
+	if o.x != nil {
+		return o.x.Close()
+	}
+	return o.b.Close()
 }

@@ -55,7 +55,7 @@ type Config struct {
 // indexer collects reads for the second pass.
 type indexer interface {
 	add(bases, quals []uint8) error // quals is nil where there are none
-	finish() error
+	finish(ctx context.Context) error
 	// worker gives the pile-ups of one goroutine.
 	worker() (pile, error)
 	close() error
@@ -138,11 +138,19 @@ func Run(ctx context.Context, cfg Config) (rep *Report, err error) {
 			rep = nil
 		}
 	}()
-	if r.Alone && r.index == nil {
-		r.index = singles{r.Pileup}
-	}
 	if err := r.open(ctx); err != nil {
 		return nil, err
+	}
+	if r.index == nil {
+		if r.Alone {
+			r.index = singles{r.Pileup}
+		} else {
+			o, err := newOverlaps(r.Tmp, r.Pileup, r.Memory)
+			if err != nil {
+				return nil, err
+			}
+			r.index = o
+		}
 	}
 	if !cfg.Alone {
 		if err := r.collect(ctx); err != nil {
@@ -395,7 +403,7 @@ func (r *runner) collect(ctx context.Context) error {
 	if r.Progress != nil {
 		r.Progress("read", r.total, r.total)
 	}
-	if err := r.index.finish(); err != nil {
+	if err := r.index.finish(ctx); err != nil {
 		return err
 	}
 	return r.rewind()

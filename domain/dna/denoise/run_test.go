@@ -33,7 +33,7 @@ func newMemory(t testing.TB) *memory {
 }
 
 func (m *memory) add(bases, quals []uint8) error { return m.x.Add(bases, quals) }
-func (m *memory) finish() error                  { return m.x.Finish() }
+func (m *memory) finish(context.Context) error   { return m.x.Finish() }
 func (m *memory) close() error                   { return nil }
 func (m *memory) worker() (pile, error)          { return &columns{x: m.x}, nil }
 
@@ -128,8 +128,11 @@ func TestRunCorrects(t *testing.T) {
 	s := readsOf(10, 2000, 100)
 	in := write(t, filepath.Join(dir, "in.fq"), s.fastq)
 	var first []byte
-	for _, threads := range []int{1, 3, 8} {
+	for _, threads := range []int{1, 3, 8, 0} {
 		cfg := testConfig(t)
+		if threads == 0 { // the index on the disk
+			cfg.index, cfg.Memory = nil, pileup.MinMemory
+		}
 		cfg.In, cfg.Out, cfg.Threads, cfg.Interleaved = []string{in}, []string{filepath.Join(dir, "out.fq")}, threads, true
 		cfg.Changes = filepath.Join(dir, "changes.tsv")
 		rep, err := Run(t.Context(), cfg)
