@@ -41,6 +41,16 @@ type Options struct {
 	// MaxOverhang is the largest number of bases by which both reads may go on beyond one end of the overlap, after XDrop has cut.
 	// A true overlap ends where a read ends, so a long overhang tells of a repeat or a chimera. Negative means no limit.
 	MaxOverhang int
+	// PreferGaps takes, of alignments of one cost, a deletion before a mismatch. It suits sequencers whose errors are mostly
+	// insertions and deletions: more missing bases then stand where they are missing.
+	PreferGaps bool
+}
+
+func (o Options) gapsFirst() uint64 {
+	if o.PreferGaps {
+		return ^uint64(0)
+	}
+	return 0
 }
 
 // Short returns the options for short accurate reads: 30 bases or more, at most 8 % edits, indels up to 16 bases.
@@ -50,7 +60,7 @@ func Short() Options {
 
 // Long returns the options for long noisy reads (10 to 15 % errors in each): 500 bases or more, at most 35 % edits.
 func Long() Options {
-	return Options{MinOverlap: 500, MaxDivergence: 0.35, Band: 128, XDrop: 100, MaxOverhang: -1}
+	return Options{MinOverlap: 500, MaxDivergence: 0.35, Band: 128, XDrop: 100, MaxOverhang: -1, PreferGaps: true}
 }
 
 // Validate says which option is out of range.
@@ -208,7 +218,7 @@ func (s *Scratch) gapped(a, b []uint8, opt Options, out *Overlap) bool {
 	edits := 0
 	for n, x := range s.anchors {
 		if n > 0 {
-			edits += s.between(a[i:x.A], b[j:x.B], to[i:x.A], j, opt.Band)
+			edits += s.between(a[i:x.A], b[j:x.B], to[i:x.A], j, opt)
 			if float64(edits) > allowed {
 				return false
 			}
@@ -297,7 +307,7 @@ func (s *Scratch) finish(a, b []uint8, to []int32, start, end int, opt Options, 
 
 // between aligns the stretch between two anchors, all of a with all of b, into to (indices shifted by shift), and returns
 // its edits.
-func (s *Scratch) between(a, b []uint8, to []int32, shift, band int) int {
+func (s *Scratch) between(a, b []uint8, to []int32, shift int, opt Options) int {
 	n, m := len(a), len(b)
 	if n == m {
 		// Of equal lengths, fewer than two edits are mismatches: no gaps can beat two mismatches.
@@ -313,8 +323,8 @@ func (s *Scratch) between(a, b []uint8, to []int32, shift, band int) int {
 		clearTo(to)
 		return n
 	}
-	k := min(band, 32+max(n, m)/8)
-	r := s.sweep(a, b, task{lo: min(0, n-m) - k, hi: max(0, n-m) + k, store: true})
+	k := min(opt.Band, 32+max(n, m)/8)
+	r := s.sweep(a, b, task{lo: min(0, n-m) - k, hi: max(0, n-m) + k, store: true, gapsFirst: opt.gapsFirst()})
 	i, _ := s.traceback(a, b, to, shift, n, m, r)
 	clearTo(to[:i])
 	return r.distance
@@ -397,7 +407,7 @@ func (s *Scratch) extendRight(a, b []uint8, to []int32, i, j int, opt Options) i
 		n = min(n, restB+k)
 		m := min(restB, n+k)
 		p, t := a[i:i+n], b[j:j+m]
-		r := s.sweep(p, t, task{lo: -k, hi: k, store: true, ends: true, textEnds: m == restB})
+		r := s.sweep(p, t, task{lo: -k, hi: k, store: true, ends: true, textEnds: m == restB, gapsFirst: opt.gapsFirst()})
 		c, _ := s.traceback(p, t, to[i:i+n], j, r.row, r.column, r)
 		clearTo(to[i : i+c])
 		if r.column == m && m == restB || r.row == n && n == restA {
@@ -444,7 +454,7 @@ func (s *Scratch) extendLeft(a, b []uint8, to []int32, i, j int, opt Options) in
 		n = min(n, j+k)
 		m := min(j, n+k)
 		p, t := a[i-n:i], b[j-m:j]
-		r := s.sweep(p, t, task{lo: n - m - k, hi: n - m + k, store: true, freeStart: true})
+		r := s.sweep(p, t, task{lo: n - m - k, hi: n - m + k, store: true, freeStart: true, gapsFirst: opt.gapsFirst()})
 		row, column := s.traceback(p, t, to[i-n:i], j-m, n, m, r)
 		if row == 0 && n == i || column == 0 && m == j {
 			return i - n + row

@@ -303,6 +303,7 @@ func TestOverlapOfOneSeedIsOptimal(t *testing.T) {
 	for trial := range 2000 {
 		length := 60 + r.IntN(140)
 		e := []float64{.003, .02, .08}[trial%3]
+		opt.PreferGaps = trial%2 == 1
 		a, b, seeds := pair(r, length, 30+r.IntN(length-30), e, e, e, 9)
 		if len(seeds) == 0 {
 			continue
@@ -424,6 +425,7 @@ func TestHomopolymerGapsAgree(t *testing.T) {
 	var o Overlap
 	opt := Short()
 	for trial := range 300 {
+		opt.PreferGaps = trial%2 == 1
 		g := random(r, 300)
 		run := 2 + r.IntN(8)
 		at := 120 + r.IntN(60)
@@ -472,7 +474,8 @@ func TestHomopolymerGapsAgree(t *testing.T) {
 }
 
 func codes(t *rapid.T, name string, n int) []uint8 {
-	return rapid.SliceOfN(rapid.Uint8Range(0, 4), 0, n).Draw(t, name)
+	n = rapid.IntRange(0, n).Draw(t, name+" length") // rapid's own lengths are mostly small
+	return rapid.SliceOfN(rapid.Uint8Range(0, 4), n, n).Draw(t, name)
 }
 
 func TestProperties(t *testing.T) {
@@ -538,6 +541,72 @@ func TestOverlapIsDeterministicAndTurns(t *testing.T) {
 	}
 }
 
+// Where most errors are indels, PreferGaps must put more of the missing bases where they are missing.
+func TestPreferGapsFindsDeletions(t *testing.T) {
+	var s Scratch
+	var o Overlap
+	found := func(opt Options) (deleted, paired float64) {
+		r := rand.New(rand.NewPCG(17, 18))
+		var hit, all, right, pairs int
+		for range 40 {
+			a := random(r, 2000)
+			b, at := noisy(r, a, .02, .08, .05)
+			where := map[int]int32{}
+			for j, i := range at {
+				if i >= 0 {
+					where[int(i)] = int32(j)
+				}
+			}
+			var seeds []Seed
+			for i := 0; i+13 <= len(a); i += 3 {
+				if j, ok := where[i]; ok && int(j)+13 <= len(b) {
+					seeds = append(seeds, Seed{int32(i), j, 13})
+				}
+			}
+			if !s.Overlap(a, b, seeds, opt, &o) {
+				t.Fatal("no overlap")
+			}
+			check(t, a, b, &o)
+			missing := map[int]bool{}
+			for i := range a {
+				if _, ok := where[i]; ok {
+					continue
+				}
+				for i > 0 && a[i-1] == a[i] {
+					i-- // to the left end of the homopolymer
+				}
+				for missing[i] {
+					i++
+				}
+				missing[i] = true
+			}
+			for i, j := range o.B {
+				i += o.AFrom
+				if missing[i] {
+					all++
+					if j < 0 {
+						hit++
+					}
+				} else if w, ok := where[i]; ok {
+					pairs++
+					if w == j {
+						right++
+					}
+				}
+			}
+		}
+		return float64(hit) / float64(all), float64(right) / float64(pairs)
+	}
+	opt := Long()
+	with, pairsWith := found(opt)
+	opt.PreferGaps = false
+	without, pairsWithout := found(opt)
+	t.Logf("deletions at their place %.3f (%.3f without), pairs right %.3f (%.3f)", with, without, pairsWith, pairsWithout)
+	if with <= without || with < .5 || pairsWith < .9 || pairsWith < pairsWithout {
+		t.Errorf("deletions at their place %.3f (%.3f without), pairs right %.3f (%.3f)", with, without, pairsWith, pairsWithout)
+	}
+}
+
 func TestNoAllocation(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 16))
 	var s Scratch
@@ -592,7 +661,7 @@ func FuzzOverlap(f *testing.F) {
 		}
 		var s Scratch
 		var o Overlap
-		if s.Overlap(a, b, list, Options{MinOverlap: 1, MaxDivergence: 1, Band: int(band) + 1, XDrop: int(band % 3 * 20), MaxOverhang: -1}, &o) {
+		if s.Overlap(a, b, list, Options{MinOverlap: 1, MaxDivergence: 1, Band: int(band) + 1, XDrop: int(band % 3 * 20), MaxOverhang: -1, PreferGaps: band&1 != 0}, &o) {
 			check(t, a, b, &o)
 		}
 		d := s.Distance(a, b)

@@ -13,6 +13,7 @@ type task struct {
 	freeStart bool // paths may start anywhere in row 0 and column 0
 	ends      bool // look for the best end in the last row and, if textEnds, in the last column
 	textEnds  bool
+	gapsFirst uint64 // all ones: of paths of one cost traceback takes a deletion before a mismatch; 0: after
 }
 
 // result is what a sweep found. distance is that of (row, column), which is the last cell unless the task asks for ends.
@@ -20,6 +21,7 @@ type result struct {
 	distance, row, column int
 	bottom                int // the distance at the lower end of the last block, in the last column
 	lo, hi, stride        int
+	gapsFirst             uint64
 }
 
 // prepare fills s.eq for a pattern.
@@ -43,7 +45,7 @@ func (s *Scratch) sweep(p, t []uint8, k task) result {
 		return s.sweepWord(p, t, k)
 	}
 	s.pv, s.mv = grow(s.pv, blocks), grow(s.mv, blocks)
-	r := result{row: n, column: m, lo: k.lo, hi: k.hi, stride: min(blocks, (k.hi-k.lo)>>6+2)}
+	r := result{row: n, column: m, lo: k.lo, hi: k.hi, stride: min(blocks, (k.hi-k.lo)>>6+2), gapsFirst: k.gapsFirst}
 	if k.store {
 		s.trace = grow(s.trace, m*r.stride*2)
 	}
@@ -140,7 +142,7 @@ func (s *Scratch) sweep(p, t []uint8, k task) result {
 // sweepWord is sweep for a pattern of up to 64 bases: one word, no band.
 func (s *Scratch) sweepWord(p, t []uint8, k task) result {
 	n, m := len(p), len(t)
-	r := result{row: n, column: m, lo: -m, hi: n, stride: 1}
+	r := result{row: n, column: m, lo: -m, hi: n, stride: 1, gapsFirst: k.gapsFirst}
 	if k.store {
 		s.trace = grow(s.trace, m*2)
 	}
@@ -199,15 +201,15 @@ func abs(x int) int {
 }
 
 // traceback follows a stored sweep back from cell (i, j) until row 0 or column 0, which it returns, and writes to[i-1] for
-// each row it passes: the index in the text plus shift, or -1. Of paths of one cost it takes pairs before gaps, so gaps
-// stand as far left as they can.
+// each row it passes: the index in the text plus shift, or -1. Of paths of one cost it takes equal bases before gaps, so gaps
+// stand as far left as they can; r.gapsFirst says what comes first where the bases differ.
 func (s *Scratch) traceback(p, t []uint8, to []int32, shift, i, j int, r result) (int, int) {
 	blocks := (len(p) + 63) / 64
 	if blocks == 1 {
 		for i > 0 && j > 0 {
 			if p[i-1] != t[j-1] {
 				pv, d0, bit := s.trace[2*j-2], s.trace[2*j-1], uint(i-1)&63
-				if d0>>bit&1 != 0 {
+				if (d0|pv&r.gapsFirst)>>bit&1 != 0 {
 					if pv>>bit&1 != 0 {
 						i--
 						to[i] = -1
@@ -237,8 +239,9 @@ func (s *Scratch) traceback(p, t []uint8, to []int32, shift, i, j int, r result)
 		if p[i-1] != t[j-1] {
 			at := ((j-1)*r.stride + block - first) * 2
 			bit := uint(i-1) & 63
-			if s.trace[at+1]>>bit&1 != 0 {
-				if s.trace[at]>>bit&1 != 0 {
+			pv := s.trace[at]
+			if (s.trace[at+1]|pv&r.gapsFirst)>>bit&1 != 0 {
+				if pv>>bit&1 != 0 {
 					i--
 					to[i] = -1
 				} else {
