@@ -42,7 +42,7 @@ type FitOptions struct {
 	MaxBases int64
 	// MinBases is how many there must be: 10,000.
 	MinBases int64
-	// Bins are the ends of the bins of cycles (Quality.Ends). Absent: every cycle up to 10, then every 5, for short reads, one
+	// Bins are the ends of the bins of cycles (Quality.Ends). Absent: every cycle up to 10, then every 5, and the last, for short reads, one
 	// bin for long ones (any read of more than 1,000 bases).
 	Bins []int
 	// MaxRun is up to which length homopolymers have rates of their own: 8.
@@ -73,6 +73,14 @@ func (o *FitOptions) defaults() error {
 	}
 	if o.Pseudo == 0 {
 		o.Pseudo = 4
+	}
+	if len(o.Bins) == 0 {
+		o.Bins = nil
+	}
+	for i, e := range o.Bins {
+		if e < 1 || e > 1<<20 || i > 0 && e <= o.Bins[i-1] {
+			return fmt.Errorf("sequencer: bad options of a fit: bin %d ends at %d, want ascending positions from 1 to %d", i, e, 1<<20)
+		}
 	}
 	if o.Name == "" {
 		o.Name = "fitted"
@@ -195,11 +203,17 @@ func (f *fitter) load(src Source) error {
 	f.ends = slices.Clone(f.opt.Bins)
 	if f.ends == nil {
 		f.ends = []int{1}
-		for e := 2; !f.long && e <= longest; {
+		for e := 2; !f.long && e < longest-1; {
 			f.ends = append(f.ends, e)
 			if e++; e > 10 {
 				e += 4
 			}
+		}
+		if !f.long && longest > 1 { // the last cycle is often another than those before
+			if longest > 2 {
+				f.ends = append(f.ends, longest-1)
+			}
+			f.ends = append(f.ends, longest)
 		}
 	}
 	return nil
