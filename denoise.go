@@ -386,7 +386,8 @@ type CalibrateConfig struct {
 }
 
 // CalibrateDenoiser makes calibration.json in a run directory: windows of reads are simulated from the validation part of the run's
-// reference, which training has not seen, and the network's posteriors on them are held against the truth.
+// reference, which training has not seen, and the network's posteriors on them are held against the truth. The audit stage of a
+// run does the same.
 func CalibrateDenoiser(ctx context.Context, dir string, cfg CalibrateConfig) (*denoise.Calibration, error) {
 	m, err := loadDenoiser(dir)
 	if err != nil {
@@ -409,9 +410,14 @@ func CalibrateDenoiser(ctx context.Context, dir string, cfg CalibrateConfig) (*d
 	if s.Hash() != m.model.DataHash {
 		return nil, fmt.Errorf("%w: the reference is not the one that %s was trained on", ErrStage, dir)
 	}
+	return m.calibrate(ctx, dir, s, cfg)
+}
+
+// calibrate writes calibration.json of the model in dir on the validation part of s.
+func (m *denoiser) calibrate(ctx context.Context, dir string, s *dna.Samples, cfg CalibrateConfig) (*denoise.Calibration, error) {
 	n := s.Len(domain.Val)
-	if n == 0 {
-		return nil, fmt.Errorf("%w: the run has no validation part (data.val)", ErrStage)
+	if n < 2 {
+		return nil, fmt.Errorf("%w: the validation part (data.val) has %d windows, calibration wants 2 or more", ErrStage, n)
 	}
 	if cfg.Windows == 0 {
 		cfg.Windows = 40_000
@@ -445,6 +451,41 @@ func CalibrateDenoiser(ctx context.Context, dir string, cfg CalibrateConfig) (*d
 		return nil, fmt.Errorf("selfsame: calibration: %w", err)
 	}
 	return c, store.WriteBytes(filepath.Join(dir, calibrationFile), append(b, '\n'))
+}
+
+// calibrateWindows is the number of windows of calibration for each draw of the audit.
+const calibrateWindows = 20
+
+// calibrate is the part of the audit that denoisers of reads have: it gives the files that it wrote.
+func (l *line) calibrate() ([]string, error) {
+	s, ok := l.samples.(*dna.Samples)
+	if !ok {
+		return nil, nil
+	}
+	if s.Len(domain.Val) < 2 {
+		l.text(StageAudit, "warning", "there is no validation part (data.val), so the posteriors of the denoiser are not calibrated")
+		return nil, nil
+	}
+	m, err := loadDenoiser(l.dir.Path())
+	if err != nil {
+		return nil, err
+	}
+	report := l.progress(StageAudit, "windows")
+	c, err := m.calibrate(l.ctx, l.dir.Path(), s, CalibrateConfig{Windows: calibrateWindows * max(1, l.r.Audit.Samples), Seed: l.r.Seed,
+		Engine: engine.Config{Kind: l.engine.Kind(), Plugin: l.engine.Plugin()}, Event: func(e store.Event) {
+			if done, ok := e.Data["done"].(int); ok {
+				report("calibration", done, e.Data["total"].(int))
+			}
+		}})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range c.Promises {
+		if p.Threshold == 0.9 {
+			l.text(StageAudit, "note", "depth %s: changes of posterior 0.9 or more correct %.3f of the errors, with %.1f false corrections per Mb (at most %.1f)", p.Depth, p.Found, p.PerMb, p.UpperPerMb)
+		}
+	}
+	return []string{calibrationFile}, nil
 }
 
 // held feeds a fitter with windows of the validation part. Its two halves of the genome give the two halves of the calibration.

@@ -539,7 +539,11 @@ func (l *line) audit() ([]string, error) {
 	for _, r := range res.Rows {
 		l.text(StageAudit, "note", "%s %s: %s %.3f: %s", r.Transform, r.Term.Kind, r.Measure, r.Value, r.Outcome)
 	}
-	return []string{auditFile}, nil
+	more, err := l.calibrate()
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{auditFile}, more...), nil
 }
 
 func (l *line) adapt() ([]string, error) {
