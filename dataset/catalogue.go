@@ -10,7 +10,7 @@ import (
 // Entry is one named public data set.
 type Entry struct {
 	Name     string   `json:"name"`
-	Domain   string   `json:"domain"` // "image", "table"
+	Domain   string   `json:"domain"` // "image", "table", "dna"
 	About    string   `json:"about"`  // what it holds
 	Licence  string   `json:"licence"`
 	Source   string   `json:"source"`   // project that publishes it
@@ -36,8 +36,8 @@ func (e Entry) Wheel() bool { return e.wheel != "" }
 // File is one file of a data set.
 type File struct {
 	Name   string `json:"name"`   // in the data set's folder
-	Member string `json:"member"` // path inside the package
-	Role   string `json:"role"`   // "train-images", "train-labels", "test-images", "test-labels", "table"
+	Member string `json:"member"` // path inside the package; "a.tar.gz//b" is b inside the archive a
+	Role   string `json:"role"`   // "train-images", "train-labels", "test-images", "test-labels", "table", "genome", "reads", "alignments"
 	Size   int64  `json:"size"`   // bytes
 	SHA256 string `json:"sha256"` // hex
 }
@@ -88,7 +88,7 @@ var catalogue = []Entry{
 	},
 }
 
-func init() { catalogue = append(catalogue, tableEntries()...) }
+func init() { catalogue = append(append(catalogue, tableEntries()...), dnaEntries()...) }
 
 // Names lists the data sets of the catalogue in alphabetical order.
 func Names() []string {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	azip "archive/zip"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,7 +24,7 @@ func sum(b []byte) string {
 
 func TestCatalogue(t *testing.T) {
 	for _, e := range Catalogue() {
-		if e.About == "" || e.Licence == "" || e.Source == "" || !e.Embedded && (e.Package == "" || len(e.Files) == 0) || e.Table == nil && len(e.Classes) == 0 {
+		if e.About == "" || e.Licence == "" || e.Source == "" || !e.Embedded && (e.Package == "" || len(e.Files) == 0) || e.Domain == "image" && len(e.Classes) == 0 {
 			t.Errorf("%s: incomplete: %+v", e.Name, e)
 		}
 		if (e.Domain == "table") != (e.Table != nil) || e.Table != nil && (e.Table.Rows < 1 || e.Table.Target == "" || len(e.Table.SHA256) != 64 || e.build == nil) {
@@ -35,7 +36,8 @@ func TestCatalogue(t *testing.T) {
 			}
 		}
 	}
-	if got := strings.Join(Names(), " "); got != "attrition cdnow-customers cdnow-customers-later cdnow-purchases cdnow-purchases-early cdnow-purchases-late churn credit diamonds digits fashion-mnist lending-club shop supermarket" {
+	if got := strings.Join(Names(), " "); got != "attrition bacteria cdnow-customers cdnow-customers-later cdnow-purchases cdnow-purchases-early cdnow-purchases-late churn credit diamonds digits "+
+		"ecoli ecoli-dh1 ecoli-pacbio falciparum fashion-mnist helicobacter human-x knowlesi lending-club shop sirv-nanopore staphylococcus suis supermarket vibrio" {
 		t.Errorf("names are %q", got)
 	}
 	if _, ok := Lookup("nothing"); ok {
@@ -189,6 +191,42 @@ func TestFetch(t *testing.T) {
 				t.Errorf("Locate by %s: %q, %v", EnvData, got, err)
 			}
 		})
+	}
+}
+
+// Files inside an archive inside the package.
+func TestFetchInner(t *testing.T) {
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	if _, err := w.Write(tarOf(t, map[string]string{"toy/in.fa": "you", "../evil": "x", "toy/other": "y"})); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files := []File{
+		{Name: "a.gz", Member: "usr/share/toy/a.gz", Size: 5, SHA256: sum([]byte("hello"))},
+		{Name: "in.fa", Member: "usr/share/toy/all.tar.gz//toy/in.fa", Size: 3, SHA256: sum([]byte("you"))},
+	}
+	pkg := map[string]string{"./usr/share/toy/a.gz": "hello", "./usr/share/toy/all.tar.gz": z.String()}
+	cache := machine(t, tarOf(t, pkg), files, false)
+	dir, err := Fetch(context.Background(), "toy", cache, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "in.fa")); err != nil || string(b) != "you" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if es, err := os.ReadDir(dir); err != nil || len(es) != 2 {
+		t.Errorf("the folder holds %v, %v", es, err)
+	}
+	for name, text := range map[string]string{"not gzip": "x", "cut": z.String()[:z.Len()/2]} {
+		pkg["./usr/share/toy/all.tar.gz"] = text
+		cache := machine(t, tarOf(t, pkg), files, false)
+		var f *FetchError
+		if _, err := Fetch(context.Background(), "toy", cache, nil); !errors.As(err, &f) || !strings.Contains(err.Error(), "all.tar.gz") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -373,7 +374,7 @@ func unpackDeb(ctx context.Context, deb, dir string, files []File, progress Prog
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	n, err := untar(pipe, dir, files, progress)
+	n, err := untar(pipe, dir, files, func(n int) { progress.report("unpack", n, len(files)) })
 	if err == nil {
 		_, err = io.Copy(io.Discard, pipe) // let dpkg-deb finish, so that its checks count
 	} else {
@@ -388,9 +389,17 @@ func unpackDeb(ctx context.Context, deb, dir string, files []File, progress Prog
 	return err
 }
 
-func untar(r io.Reader, dir string, files []File, progress Progress) (n int, err error) {
+// untar writes the wanted members of an archive to dir and returns how many there were; done hears of each. A member "a//b" is
+// b inside the archive a, which is gzip.
+func untar(r io.Reader, dir string, files []File, done func(n int)) (n int, err error) {
 	want := map[string]File{}
+	inner := map[string][]File{}
 	for _, f := range files {
+		if outer, in, ok := strings.Cut(f.Member, "//"); ok {
+			f.Member = in
+			inner[outer] = append(inner[outer], f)
+			continue
+		}
 		want[f.Member] = f
 	}
 	for tr := tar.NewReader(r); ; {
@@ -401,8 +410,25 @@ func untar(r io.Reader, dir string, files []File, progress Progress) (n int, err
 		if err != nil {
 			return n, fmt.Errorf("unpack: %w", err)
 		}
-		f, ok := want[strings.TrimPrefix(path.Clean(h.Name), "/")]
-		if !ok || h.Typeflag != tar.TypeReg {
+		name := strings.TrimPrefix(path.Clean(h.Name), "/")
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		if files := inner[name]; files != nil {
+			z, err := gzip.NewReader(tr)
+			if err != nil {
+				return n, fmt.Errorf("unpack %s: %w", path.Base(name), err)
+			}
+			k, err := untar(z, dir, files, func(k int) { done(n + k) })
+			n += k
+			if err != nil {
+				return n, fmt.Errorf("%s: %w", path.Base(name), err)
+			}
+			delete(inner, name)
+			continue
+		}
+		f, ok := want[name]
+		if !ok {
 			continue
 		}
 		if err := writeFile(filepath.Join(dir, f.Name), io.LimitReader(tr, f.Size+1), 0o644); err != nil {
@@ -410,7 +436,7 @@ func untar(r io.Reader, dir string, files []File, progress Progress) (n int, err
 		}
 		delete(want, f.Member)
 		n++
-		progress.report("unpack", n, len(files))
+		done(n)
 	}
 }
 

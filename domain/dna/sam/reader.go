@@ -87,8 +87,24 @@ func (r *Reader) open(src io.Reader, name string, opt Options) error {
 		return &dataset.Error{Path: name, Err: err}
 	}
 	r.in, r.br = in, bufio.NewReaderSize(in, 256<<10)
+	// A BAM file, which is BGZF, that was packed once more, as Debian does with documentation.
+	if head, err := r.br.Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {
+		inner, err := fastx.Unpack(r.br, name, fastx.Options{Threads: opt.Threads, Warn: opt.Warn})
+		if err != nil {
+			return errors.Join(&dataset.Error{Path: name, Err: err}, in.Close())
+		}
+		r.in, r.br = twice{inner, in}, bufio.NewReaderSize(inner, 256<<10)
+	}
 	return nil
 }
+
+// twice closes the inner and the outer unpacking.
+type twice struct {
+	io.ReadCloser
+	outer io.Closer
+}
+
+func (t twice) Close() error { return errors.Join(t.ReadCloser.Close(), t.outer.Close()) }
 
 // NewReader reads SAM or BAM from src; name stands in errors. It reads the header.
 func NewReader(src io.Reader, name string, opt Options) (*Reader, error) {

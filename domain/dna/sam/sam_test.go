@@ -483,6 +483,18 @@ func TestFiles(t *testing.T) {
 	if got := all(t, r, err); len(got) != 12 {
 		t.Errorf("gzip: %d alignments, want 12", len(got))
 	}
+	packed, err := os.ReadFile("testdata/m.bam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Reset()
+	z = gzip.NewWriter(&b)
+	z.Write(packed)
+	z.Close()
+	r, err = sam.NewReader(&b, "f", sam.Options{})
+	if got := all(t, r, err); len(got) != 12 {
+		t.Errorf("BAM in gzip: %d alignments, want 12", len(got))
+	}
 }
 
 func second(_ *sam.Reader, err error) error { return err }
