@@ -13,7 +13,8 @@
 #   READS_BASES    length of the stretch (500000)    READS_FROM     its first base, from 0 (0)
 #   READS_METHODS  raw lighter-k17 lighter-k23 fastp minimap2-copy bwa-copy bayes selfsame selfsame-50 (default all;
 #                  the others keep what earlier runs gave)
-#   READS_MODEL    model of the last two: what `selfsame denoise --model` takes (default: its own)
+#   READS_MODEL    model of the last two, what `selfsame denoise --model` takes (default: its own);
+#   READS_MODEL_PACBIO that of pacbio (pacbio), READS_DENOISE and READS_DENOISE_PACBIO more arguments (none; --kind long)
 #   READS_DIR      bulk data, and READS_ROWS the rows so far (default runs/reads and rows.csv there)
 #   READS_THREADS  threads of every tool (default all)    READS_WRAP  command put before everything (nice -n 19)
 # The tools are Debian's (art-nextgen-simulation-tools, lighter, fastp, minimap2, bwa). What is not installed is
@@ -152,6 +153,7 @@ copying() {
 correct() {
 	local in=("$data/raw.fq") k alpha
 	[ "$3" = single ] || in=("$data/1.fq" "$data/2.fq")
+	local model=("${model[@]}")
 	case $1 in
 	raw)
 		ln -s "$(realpath "$data/raw.fq")" "$tmp/cor.fq"
@@ -159,7 +161,7 @@ correct() {
 		;;
 	lighter-k*) # k and alpha = 7 / depth as its README has it, at most 1
 		[ "$2" != pacbio ] || return 77
-		k=${1#lighter-k} alpha=$(awk -v c="$4" 'BEGIN { a = 7 / c; print a > 1 ? 1 : a }')
+		k=${1#lighter-k} alpha=$(awk -v c="$4" 'BEGIN { a = 7 / c; print (a > 1 ? 1 : a) }')
 		local files=() f
 		for f in "${in[@]}"; do files+=(-r "$f"); done
 		clock lighter "${files[@]}" -k "$k" "$bases" "$alpha" -t "$threads" -od "$tmp" || return 1
@@ -179,18 +181,19 @@ correct() {
 		copying "$3" bwa mem -t "$threads" "$reference" "${in[@]}"
 		;;
 	bayes) denoise "$2" "$3" --model bayes ;;
-	selfsame) denoise "$2" "$3" "${model[@]}" ;;
-	selfsame-50) denoise "$2" "$3" "${model[@]}" --max-false-corrections 50 ;;
+	selfsame) [ "$2" != pacbio ] || model=(--model "${READS_MODEL_PACBIO:-pacbio}"); denoise "$2" "$3" "${model[@]}" ;;
+	selfsame-50) [ "$2" != pacbio ] || model=(--model "${READS_MODEL_PACBIO:-pacbio}"); denoise "$2" "$3" "${model[@]}" --max-false-corrections 50 ;;
 	*) say "no method $1" && return 1 ;;
 	esac
 }
 
-# denoise GENOME LAYOUT ARGS...: mates go interleaved. READS_DENOISE adds arguments, READS_DENOISE_PACBIO for long reads.
+# denoise GENOME LAYOUT ARGS...: mates go interleaved. READS_DENOISE adds arguments, READS_DENOISE_PACBIO for real long reads.
 denoise() {
-	local more
+	local more mates=()
 	read -ra more <<<"${READS_DENOISE:-}"
-	[ "$1" != pacbio ] || read -ra more <<<"${READS_DENOISE_PACBIO:-}"
-	clock "$selfsame" denoise "$data/raw.fq" -o "$tmp/cor.fq" --rewrite-qualities "${more[@]}" "${@:3}"
+	[ "$2" = single ] || mates=(--interleaved)
+	[ "$1" != pacbio ] || read -ra more <<<"${READS_DENOISE_PACBIO:---kind long}"
+	clock "$selfsame" denoise "$data/raw.fq" -o "$tmp/cor.fq" --qualities posterior --threads "$threads" "${mates[@]}" "${@:3}" "${more[@]}"
 }
 
 # row GENOME LAYOUT DEPTH SEED METHOD
