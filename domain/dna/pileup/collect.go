@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+
+	"github.com/selfsame-ml/selfsame/domain/dna/align"
 )
 
 // source is what Columns asks of an index.
@@ -35,7 +37,6 @@ type candidate struct {
 type overlap struct {
 	from, to   int     // in the read at hand
 	obs, qual  []uint8 // [to-from]: base code of the other read (4: N, 5: it has no base here) and its quality
-	whole      []uint8 // bases and qualities of the whole other read, for a tie
 	matches    int     // equal bases
 	mis0, mis1 int     // its mismatches in Scratch.mis
 	ins0, ins1 int     // its insertions in Scratch.ins
@@ -61,22 +62,22 @@ const deleted = 5
 
 // Scratch is the memory of Columns: one for each worker, usable as it is, reused from read to read.
 type Scratch struct {
-	ring     [MaxW]uint64
-	seeds    []seed
-	hits     []hit
-	spare    []hit
-	cand     []candidate
-	ovl      []overlap
-	mis      []mismatch
-	ins      []insertion
-	arena    []uint8 // bases and qualities of other reads
-	buf      []byte  // what was read from disk
-	own      []uint8
-	ownQ     []uint8
-	votes    []int32
-	shift    uint // bits of strand and diagonal in a key
-	skip     int64
-	overflow int // overlaps that were left out
+	ring    [MaxW]uint64
+	seeds   []seed
+	hits    []hit
+	spare   []hit
+	cand    []candidate
+	ovl     []overlap
+	mis     []mismatch
+	ins     []insertion
+	arena   []uint8 // bases and qualities of other reads
+	buf     []byte  // what was read from disk
+	votes   []int32
+	aligner align.Scratch
+	aligned align.Overlap
+	matched []align.Seed
+	shift   uint // bits of strand and diagonal in a key
+	skip    int64
 }
 
 // add notes that the read at hand (seed m) and read id (place and strand in at) share a seed.
@@ -146,27 +147,36 @@ func (s *Scratch) sortHits() {
 }
 
 // candidates groups the hits by read and strand; the diagonal with most hits stands for the group, the lowest of equals.
-// Where there are more than 4 * limit, only those with most votes stay (and all that tie with the last of them).
-func (s *Scratch) candidates(limit int) {
+// Where reads must share several seeds, the votes of a diagonal are those from it up to a band beyond.
+// Where there are too many candidates, only those with most votes stay (and all that tie with the last of them).
+func (s *Scratch) candidates(r *rules) {
 	s.cand = s.cand[:0]
 	most := int32(0)
+	band, limit := uint64(0), 4*r.MaxReads
+	if r.MinSeeds > 1 {
+		band, limit = uint64(r.Band), r.MaxReads+r.MaxReads/2 // alignments with gaps are dear
+	}
 	for i := 0; i < len(s.hits); {
 		group := s.hits[i].key >> (s.shift - 1)
 		c := candidate{first: int32(i)}
-		for i < len(s.hits) && s.hits[i].key>>(s.shift-1) == group {
-			j := i
-			for i < len(s.hits) && s.hits[i].key == s.hits[j].key {
-				i++
+		for end := i; i < len(s.hits) && s.hits[i].key>>(s.shift-1) == group; i++ {
+			if i > int(c.first) && s.hits[i].key == s.hits[i-1].key {
+				continue
 			}
-			if n := int32(i - j); n > c.votes {
-				c.votes, c.key = n, s.hits[j].key
+			for end < len(s.hits) && s.hits[end].key>>(s.shift-1) == group && s.hits[end].key <= s.hits[i].key+band {
+				end++
+			}
+			if n := int32(end - i); n > c.votes {
+				c.votes, c.key = n, s.hits[(i+end-1)/2].key
 			}
 		}
 		c.last = int32(i)
-		most = max(most, c.votes)
-		s.cand = append(s.cand, c)
+		if int(c.votes) >= r.MinSeeds {
+			most = max(most, c.votes)
+			s.cand = append(s.cand, c)
+		}
 	}
-	if len(s.cand) <= 4*limit {
+	if len(s.cand) <= limit {
 		return
 	}
 	if cap(s.votes) <= int(most) {
@@ -179,7 +189,7 @@ func (s *Scratch) candidates(limit int) {
 	}
 	n, least := int32(0), most
 	for ; least > 1; least-- {
-		if n += s.votes[least]; int(n) >= 4*limit {
+		if n += s.votes[least]; int(n) >= limit {
 			break
 		}
 	}
@@ -201,7 +211,7 @@ func columns(x source, bases, quals []uint8, skip int64, s *Scratch, dst *Column
 		}
 	}
 	s.sortHits()
-	s.candidates(r.MaxReads)
+	s.candidates(r)
 	s.ovl, s.mis, s.ins, s.arena = s.ovl[:0], s.mis[:0], s.ins[:0], s.arena[:0]
 	for i := range s.cand {
 		if err := s.lay(x, r, &s.cand[i], dst); err != nil {
@@ -212,7 +222,8 @@ func columns(x source, bases, quals []uint8, skip int64, s *Scratch, dst *Column
 	s.best(r.MaxReads)
 	dst.Reads = len(s.ovl)
 	for i := range s.ovl {
-		dst.add(&s.ovl[i])
+		o := &s.ovl[i]
+		dst.add(o, s.ins[o.ins0:o.ins1])
 	}
 	s.close(r, dst)
 	return nil
@@ -251,41 +262,103 @@ func reverse(dst, src []uint8) {
 
 // lay aligns a candidate with the read at hand and keeps the overlap if the rules accept it.
 func (s *Scratch) lay(x source, r *rules, c *candidate, dst *Columns) error {
-	id := uint32(c.key >> s.shift)
-	mark, misMark := len(s.arena), len(s.mis)
+	arena, mis, ins := len(s.arena), len(s.mis), len(s.ins)
 	opposite := c.key>>(s.shift-1)&1 == 1
-	b, q, err := x.fetch(id, opposite, s)
+	b, q, err := x.fetch(uint32(c.key>>s.shift), opposite, s)
 	if err != nil {
 		return err
 	}
-	d := int(c.key & (1<<(s.shift-1) - 1))
-	if opposite {
-		d += r.K - len(b)
-	} else {
-		d -= 1 << (s.shift - 2)
-	}
-	o := overlap{id: id, from: max(0, d), to: min(dst.Len, d+len(b)), mis0: misMark}
+	d := s.diagonal(c.key, len(b), r.K)
+	o := overlap{id: uint32(c.key >> s.shift), from: max(0, d), to: min(dst.Len, d+len(b)), mis0: mis, ins0: ins, ins1: ins}
 	n := o.to - o.from
-	if n < r.MinOverlap {
-		s.drop(mark, misMark)
+	ok := false
+	if n >= r.MinOverlap {
+		o.obs, o.qual = b[o.from-d:o.to-d], q[o.from-d:o.to-d]
+		ok = s.ungapped(r, &o, dst)
+	}
+	if !ok && r.Band > 0 && n+r.Band >= r.MinOverlap && (r.MinSeeds > 1 || n > 0 && shifted(dst.Bases[o.from:o.to], b[o.from-d:o.to-d])) {
+		s.mis = s.mis[:mis]
+		ok = s.gapped(r, &o, c, b, q, dst)
+	}
+	if !ok {
+		// The arena may have been replaced since; then there is nothing to give back.
+		s.arena, s.mis, s.ins = s.arena[:min(arena, len(s.arena))], s.mis[:mis], s.ins[:ins]
 		return nil
 	}
-	o.obs, o.qual = b[o.from-d:o.to-d], q[o.from-d:o.to-d]
-	if s.ungapped(r, &o, dst) {
-		o.mis1 = len(s.mis)
-		s.ovl = append(s.ovl, o)
-		return nil
-	}
-	s.drop(mark, misMark)
+	o.mis1, o.ins1 = len(s.mis), len(s.ins)
+	s.ovl = append(s.ovl, o)
 	return nil
 }
 
-// drop gives back what a rejected candidate took.
-func (s *Scratch) drop(arena, mis int) {
-	if arena <= len(s.arena) {
-		s.arena = s.arena[:arena]
+// diagonal is the place in the read at hand of the first base of another read (turned, on the opposite strand) of n bases.
+func (s *Scratch) diagonal(key uint64, n, k int) int {
+	d := int(key & (1<<(s.shift-1) - 1))
+	if key>>(s.shift-1)&1 == 1 {
+		return d + k - n
 	}
-	s.mis = s.mis[:mis]
+	return d - 1<<(s.shift-2)
+}
+
+// shifted tells whether the reads look like an overlap with a gap: somewhere at least half of eight neighbouring bases differ.
+func shifted(a, b []uint8) bool {
+	const low, high = 0x7f7f7f7f7f7f7f7f, 0x8080808080808080
+	if len(a) < 8 {
+		return false
+	}
+	for i := 0; ; i += 8 {
+		i = min(i, len(a)-8)
+		x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:])
+		if bits.OnesCount64(((x&low)+low|x)&high) >= 4 {
+			return true
+		}
+		if i == len(a)-8 {
+			return false
+		}
+	}
+}
+
+// gapped aligns a candidate along all its seeds.
+func (s *Scratch) gapped(r *rules, o *overlap, c *candidate, b, q []uint8, dst *Columns) bool {
+	s.matched = s.matched[:0]
+	for _, h := range s.hits[c.first:c.last] {
+		s.matched = append(s.matched, align.Seed{A: int32(h.pos), B: int32(int(h.pos) - s.diagonal(h.key, len(b), r.K)), Len: int32(r.K)})
+	}
+	v := &s.aligned
+	if !s.aligner.Overlap(dst.Bases, b, s.matched, r.align, v) {
+		return false
+	}
+	n := v.ATo - v.AFrom
+	if n < r.MinOverlap {
+		return false
+	}
+	mem := s.take(2 * n)
+	o.from, o.to, o.obs, o.qual, o.matches = v.AFrom, v.ATo, mem[:n:n], mem[n:], v.Matches
+	bound, weight := r.bound(n), int64(0)
+	last := v.BFrom // base of b that the column before has, or had
+	for i, j := range v.B[:n] {
+		aq := int(dst.Quals[o.from+i])
+		if j < 0 {
+			o.obs[i], o.qual[i] = deleted, q[last]
+			weight += int64(r.weight[aq*(MaxQuality+1)+int(q[last])])
+			continue
+		}
+		if i > 0 {
+			for k := last + 1; k < int(j); k++ {
+				weight += int64(r.weight[aq*(MaxQuality+1)+int(q[k])])
+			}
+			if last+1 < int(j) {
+				s.ins = append(s.ins, insertion{int32(o.from + i - 1), b[last+1]})
+			}
+		}
+		last = int(j)
+		x, y := dst.Bases[o.from+i], b[j]
+		o.obs[i], o.qual[i] = y, q[j]
+		if x != y && x <= 3 && y <= 3 {
+			weight += int64(r.weight[aq*(MaxQuality+1)+int(q[j])])
+			s.mis = append(s.mis, mismatch{int32(o.from + i), y, aq >= r.HighQuality && int(q[j]) >= r.HighQuality})
+		}
+	}
+	return weight <= bound
 }
 
 // ungapped compares an overlap along its diagonal, eight bases at a time; it gives up at the first mismatch too many.
@@ -342,6 +415,10 @@ func (s *Scratch) best(limit int) {
 				h = (h ^ uint64(c)) * 0x9e3779b97f4a7c15
 				h ^= h >> 29
 			}
+		}
+		for _, in := range s.ins[o.ins0:o.ins1] {
+			h = (h ^ uint64(in.pos)<<8 ^ uint64(in.base)) * 0x9e3779b97f4a7c15
+			h ^= h >> 29
 		}
 		o.tie = h
 	}

@@ -7,14 +7,13 @@ const Channels = 32
 
 // Columns is the evidence for every position of one read. Reuse one for many reads: it keeps its memory.
 type Columns struct {
-	Len         int     // bases of the read
-	Bases       []uint8 // [Len] its own base codes
-	Quals       []uint8 // [Len] its own qualities
-	Reads       int     // overlapping reads that are used
-	Overlaps    int     // overlapping reads that were found; more than Reads where Config.MaxReads is passed
-	all, close  []cells // [Len]
-	inserted    []counts
-	hasInserted bool
+	Len        int     // bases of the read
+	Bases      []uint8 // [Len] its own base codes
+	Quals      []uint8 // [Len] its own qualities
+	Reads      int     // overlapping reads that are used
+	Overlaps   int     // overlapping reads that were found; more than Reads where Config.MaxReads is passed
+	all, close []cells // [Len]
+	inserted   []counts
 }
 
 // cells counts the reads that say A, C, G, T, N, nothing at one position: count in the low 32 bits, evidence in the
@@ -82,11 +81,16 @@ func (c *Columns) reset(bases, quals []uint8, noQuality int) {
 }
 
 // add counts one overlap.
-func (c *Columns) add(o *overlap) {
+func (c *Columns) add(o *overlap, ins []insertion) {
 	to := c.all[o.from:o.to]
 	obs, qual := o.obs[:len(to)], o.qual[:len(to)]
 	for i := range to {
 		to[i][obs[i]&7] += packed[qual[i]]
+	}
+	for _, in := range ins {
+		if in.base < N {
+			c.inserted[in.pos][in.base]++
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/selfsame-ml/selfsame/domain/dna/align"
 )
 
 // Kinds of reads that DefaultConfig knows.
@@ -50,6 +52,13 @@ type Config struct {
 	SupportDepth int
 	// Band is the widest drift between two reads by insertions and deletions, in bases; 0: overlaps without gaps only.
 	Band int
+	// MinSeeds is how many seeds two reads must share, on diagonals within Band of each other where it is above 1; 0 is 1.
+	MinSeeds int
+	// MaxOverhang is by how many bases both reads may go on beyond an end of an overlap with gaps: a true overlap ends where
+	// a read ends. Negative: no limit.
+	MaxOverhang int
+	// PreferGaps takes a deletion before a mismatch where both cost the same, for sequencers whose errors are mostly gaps.
+	PreferGaps bool
 	// NoQuality is the Phred quality of reads that have none (FASTA).
 	NoQuality int
 }
@@ -59,10 +68,11 @@ func DefaultConfig(kind string) Config {
 	switch kind {
 	case Short:
 		return Config{K: 17, W: 7, MinOverlap: 30, MaxReads: 64, MaxDivergence: 0.04, HighQuality: 15,
-			SupportDepth: 16, Band: 16, NoQuality: 20}
+			SupportDepth: 16, Band: 16, MinSeeds: 1, MaxOverhang: 10, NoQuality: 20}
 	case Long:
 		return Config{K: 15, W: 5, MinOverlap: 500, MaxReads: 40, MaxDivergence: 0.3, HighQuality: 5,
-			CloseDivergence: 0.02, SupportDepth: 4, Band: 500, NoQuality: 9}
+			CloseDivergence: 0.02, SupportDepth: 4, Band: 128, MinSeeds: 3, MaxOverhang: 500,
+			PreferGaps: true, NoQuality: 9}
 	}
 	return Config{}
 }
@@ -86,6 +96,7 @@ func (c Config) Validate() error {
 	between("HighQuality", c.HighQuality, 0, MaxQuality)
 	between("SupportDepth", c.SupportDepth, 1, 1<<20)
 	between("Band", c.Band, 0, 1<<20)
+	between("MinSeeds", c.MinSeeds, 0, 1000)
 	between("NoQuality", c.NoQuality, 0, MaxQuality)
 	bad(c.MaxDivergence > 0 && c.MaxDivergence <= 0.5, "MaxDivergence %v, must be above 0 and at most 0.5", c.MaxDivergence)
 	bad(c.CloseDivergence >= 0 && c.CloseDivergence <= 0.5, "CloseDivergence %v, must be 0 to 0.5", c.CloseDivergence)
@@ -125,9 +136,10 @@ var packed = func() (t [256]uint64) {
 	return t
 }()
 
-// rules are the tables that follow from a Config.
+// rules are what follows from a Config.
 type rules struct {
 	Config
+	align  align.Options
 	weight [(MaxQuality + 1) * (MaxQuality + 1)]int32 // of a mismatch by both qualities, 1/1024
 }
 
@@ -136,6 +148,9 @@ func (r *rules) set(c Config) error {
 		return err
 	}
 	r.Config = c
+	// The share of edits there takes no account of qualities: what is allowed here is seen after it.
+	r.align = align.Options{MinOverlap: c.MinOverlap, MaxDivergence: min(0.5, c.MaxDivergence+0.1), Band: max(1, c.Band),
+		XDrop: 30 + c.Band/2, MaxOverhang: c.MaxOverhang, PreferGaps: c.PreferGaps}
 	for p := range MaxQuality + 1 {
 		for q := range MaxQuality + 1 {
 			e := errorOf(uint8(p)) + errorOf(uint8(q))

@@ -6,9 +6,10 @@
 // # Overlaps
 //
 // Reads that share a minimizer (Roberts et al. 2004; Li 2016) on either strand are candidates; seeds of period 1 to 3 and
-// those of too many places (Index.Limit) are ignored. The diagonal with most shared seeds is compared base by base. An
-// overlap is accepted if the mismatches that the qualities do not explain are few (Config.MaxDivergence); of too many
-// overlaps those with most equal bases are used (Config.MaxReads).
+// those of too many places (Index.Limit) are ignored. The diagonal with most shared seeds is compared base by base; where
+// that fails as it does beside an inserted or missing base, package align lays the reads along all their seeds (Config.Band).
+// An overlap is accepted if the differences that the qualities do not explain are few (Config.MaxDivergence); of too many
+// overlaps those with most equal bases are used (Config.MaxReads). Gaps stand leftmost in the direction of the read at hand.
 //
 // # Close reads
 //

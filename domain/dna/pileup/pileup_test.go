@@ -32,6 +32,14 @@ func turned(b []uint8) []uint8 {
 	return out
 }
 
+// chances[q] is the error probability of a quality by the book.
+var chances = func() (t [94]float64) {
+	for q := range t {
+		t[q] = math.Pow(10, -float64(q)/10)
+	}
+	return t
+}()
+
 // sample draws n reads of a genome, on both strands, with substitutions as the qualities promise and a few N.
 func sample(r *rand.Rand, genome []uint8, n, length int) []read {
 	reads := make([]read, n)
@@ -48,7 +56,7 @@ func sample(r *rand.Rand, genome []uint8, n, length int) []read {
 			switch {
 			case r.IntN(300) == 0:
 				b[j], q[j] = N, 2
-			case r.Float64() < math.Pow(10, -float64(q[j])/10):
+			case r.Float64() < chances[q[j]]:
 				b[j] = (b[j] + 1 + uint8(r.IntN(3))) % 4
 			}
 		}
