@@ -1,5 +1,7 @@
 package metric
 
+import "bytes"
+
 // The alignment of a true, a raw and a corrected read. Columns are bit sets of the sequences that
 // have a base in them.
 const (
@@ -16,6 +18,8 @@ const (
 	anchorRun   = 16  // true bases that both other reads match, one after another
 	anchorEdge  = 4   // of these, bases left to the pieces at either side
 	trimLeast   = 3   // bases missing at one end of a corrected read that make a trim
+	seedLeast   = 512 // length from which a pairwise alignment is cut at a seed where there is one
+	seedSize    = 20  // bases of a seed, which occurs once in its neighbourhood
 )
 
 // aligner aligns triples of reads; its memory is reused. Codes are 0 to 3 for A, C, G, T, 4 for N
@@ -40,7 +44,7 @@ type aligner struct {
 	fwd, bwd    [2][]int32
 	pairA       []uint8 // ops of true and raw: 1 true only, 2 other only, 3 both
 	pairB       []uint8 // ops of true and corrected
-	rev         []uint8
+	two, rev    []uint8
 	rawAt, ecAt []int32 // partner of a true base, -1 without
 	ra, rb      []uint8 // reversed
 	origin      [2][]int32
@@ -108,10 +112,31 @@ func (g *aligner) inner(t, r, c []uint8) {
 			return
 		}
 	}
-	if g.wave3(t, r, c, bound) {
+	if g.twins(t, r, c) || g.wave3(t, r, c, bound) {
 		return
 	}
 	g.pieces(t, r, c)
+}
+
+// twins appends the columns where two of the three are equal: an alignment of two with the fewest
+// edits is optimal then, since each of the two unequal pairs costs that at least.
+func (g *aligner) twins(t, r, c []uint8) bool {
+	one, other := uint8(inTrue), uint8(inRaw|inCorrected)
+	switch {
+	case bytes.Equal(r, c):
+	case bytes.Equal(t, c):
+		one, other = inTrue|inCorrected, inRaw
+	case bytes.Equal(t, r):
+		one, other, r = inTrue|inRaw, inCorrected, c
+	default:
+		return false
+	}
+	g.two = g.pair(g.two[:0], t, r)
+	columns := [4]uint8{1: one, 2: other, 3: inAll}
+	for _, op := range g.two {
+		g.ops = append(g.ops, columns[op])
+	}
+	return true
 }
 
 func pairs(a, b, c uint8) int {
@@ -258,7 +283,7 @@ func (g *aligner) pieces(t, r, c []uint8) {
 	g.ecAt = partners(g.ecAt[:0], g.pairB)
 	i0, j0, k0 := 0, 0, 0
 	flush := func(i, j, k int) {
-		if !g.wave3(t[i0:i], r[j0:j], c[k0:k], alignPiece) {
+		if p, q, v := t[i0:i], r[j0:j], c[k0:k]; !g.twins(p, q, v) && !g.wave3(p, q, v, alignPiece) {
 			g.merge(i0, i, j0, j, k0, k)
 		}
 		i0, j0, k0 = i, j, k
@@ -345,7 +370,8 @@ func (g *aligner) merge(i0, i1, j0, j1, k0, k1 int) {
 // pair appends the columns of an alignment of a and b with the fewest edits (Levenshtein): 1 for a
 // base of a only, 2 of b only, 3 of both. Wavefronts of furthest points; where there are more than
 // alignStored edits it is cut at a point where wavefronts from both ends meet, so that memory is
-// linear (Hirschberg 1975, Myers 1986).
+// linear (Hirschberg 1975, Myers 1986). Sequences of seedLeast bases and more are cut at seeds
+// before, which an alignment with the fewest edits could in rare cases avoid.
 func (g *aligner) pair(dst, a, b []uint8) []uint8 {
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		dst, a, b = append(dst, 3), a[1:], b[1:]
@@ -364,17 +390,48 @@ func (g *aligner) pair(dst, a, b []uint8) []uint8 {
 			dst = append(dst, 1)
 		}
 	default:
-		var done bool
-		if dst, done = g.stored(dst, a, b); !done {
-			i, j := g.meet(a, b)
-			dst = g.pair(dst, a[:i], b[:j])
-			dst = g.pair(dst, a[i:], b[j:])
+		i, j, ok := 0, 0, false
+		if min(len(a), len(b)) >= seedLeast {
+			i, j, ok = seed(a, b)
 		}
+		if !ok {
+			if dst, ok = g.stored(dst, a, b); ok {
+				break
+			}
+			i, j = g.meet(a, b)
+		}
+		dst = g.pair(dst, a[:i], b[:j])
+		dst = g.pair(dst, a[i:], b[j:])
 	}
 	for ; tail > 0; tail-- {
 		dst = append(dst, 3)
 	}
 	return dst
+}
+
+// seed returns the middle of a stretch of seedSize bases, near the middle of a, that a and b share
+// and that occurs once in the neighbourhood of that place in both.
+func seed(a, b []uint8) (i, j int, ok bool) {
+	around := 100 + len(a)/8
+	for n := range 400 {
+		p := len(a)/2 + (n+1)/2*(1-n&1*2)
+		if p < 0 || p+seedSize > len(a) {
+			continue
+		}
+		word := a[p : p+seedSize]
+		at := int(int64(p) * int64(len(b)) / int64(len(a)))
+		from, to := max(0, at-around), min(len(b), at+around)
+		x := bytes.Index(b[from:to], word)
+		if x < 0 || bytes.Contains(b[from+x+1:to], word) {
+			continue
+		}
+		lo, hi := max(0, p-around), min(len(a), p+around)
+		if bytes.Index(a[lo:hi], word) != p-lo || bytes.Contains(a[p+1:hi], word) {
+			continue
+		}
+		return p + seedSize/2, from + x + seedSize/2, true
+	}
+	return 0, 0, false
 }
 
 const unreached = -1 << 30

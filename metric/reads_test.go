@@ -235,6 +235,36 @@ func TestReadAlignmentPairwise(t *testing.T) {
 	}
 }
 
+// Cutting at seeds costs next to no edit, runs and repeats or not.
+func TestReadAlignmentSeeds(t *testing.T) {
+	var g aligner
+	r := rand.New(rand.NewPCG(11, 12))
+	var got, want int
+	for n := range 12 {
+		a := drawn(r, 700+r.IntN(1500))
+		if n%3 == 0 { // a tandem repeat of 60 bases across the middle
+			for i := 400; i < 640; i++ {
+				a[i] = a[i-60]
+			}
+		}
+		b := mutated(r, a, 0.02+0.2*r.Float64())
+		i, j := 0, 0
+		for _, op := range g.pair(nil, a, b) {
+			if op != 3 || a[i] != b[j] {
+				got++
+			}
+			i, j = step2(op, i, j)
+		}
+		if i != len(a) || j != len(b) {
+			t.Fatalf("the columns end at %d of %d and %d of %d", i, len(a), j, len(b))
+		}
+		want += slow2(a, b)
+	}
+	if got < want || got > want+want/200 {
+		t.Fatalf("%d edits, the fewest are %d", got, want)
+	}
+}
+
 // Long noisy reads go in pieces: the counts are near those that the noise says.
 func TestReadLong(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
