@@ -14,8 +14,10 @@ import (
 type source interface {
 	rule() *rules
 	longest() int
-	// seeds adds the places of a seed of the read at hand to the hits of s.
-	seeds(m seed, s *Scratch) error
+	// seeds adds the places of the seeds of the read at hand to its hits.
+	seeds(s *Scratch) error
+	// expect is told the candidates, the reads that fetch will be asked for one after the other.
+	expect(s *Scratch)
 	// fetch returns bases and qualities of a read, or of its reverse complement, in the memory of the index or in the arena of s.
 	fetch(id uint32, opposite bool, s *Scratch) (bases, quals []uint8, err error)
 }
@@ -57,6 +59,9 @@ type insertion struct {
 	base uint8
 }
 
+// span is a piece of a file.
+type span struct{ from, to int64 }
+
 // deleted is the code of a base that another read does not have.
 const deleted = 5
 
@@ -76,6 +81,8 @@ type Scratch struct {
 	aligner align.Scratch
 	aligned align.Overlap
 	matched []align.Seed
+	spans   []span // of groups or records in their file
+	touched uint8
 	shift   uint // bits of strand and diagonal in a key
 	skip    int64
 }
@@ -205,13 +212,12 @@ func columns(x source, bases, quals []uint8, skip int64, s *Scratch, dst *Column
 	s.seeds = minimizers(s.seeds[:0], dst.Bases, r.K, r.W, &s.ring)
 	s.hits = s.hits[:0]
 	s.layout(len(bases), x.longest())
-	for _, m := range s.seeds {
-		if err := x.seeds(m, s); err != nil {
-			return err
-		}
+	if err := x.seeds(s); err != nil {
+		return err
 	}
 	s.sortHits()
 	s.candidates(r)
+	x.expect(s)
 	s.ovl, s.mis, s.ins, s.arena = s.ovl[:0], s.mis[:0], s.ins[:0], s.arena[:0]
 	for i := range s.cand {
 		if err := s.lay(x, r, &s.cand[i], dst); err != nil {

@@ -62,25 +62,38 @@ func (x *Index) rule() *rules { return &x.r }
 
 func (x *Index) longest() int { return x.max }
 
-func (x *Index) seeds(m seed, s *Scratch) error {
+// seeds goes over the seeds three times, so that the processor waits for many places of memory at once: slots, first
+// bytes of groups, groups.
+func (x *Index) seeds(s *Scratch) error {
 	low := uint(2*x.r.K - x.slotBits)
-	at, err := x.slots.view(int64(m.key>>low)*8, 16, &s.buf)
-	if err != nil {
-		return err
+	s.spans = s.spans[:0]
+	for _, m := range s.seeds {
+		g, err := x.slots.span(int64(m.key>>low), s)
+		if err != nil {
+			return err
+		}
+		s.spans = append(s.spans, g)
 	}
-	from, to := binary.LittleEndian.Uint64(at), binary.LittleEndian.Uint64(at[8:])
-	if from == to {
-		return nil
+	s.touch(x.groups.mapped)
+	for i, m := range s.seeds {
+		if s.spans[i].from == s.spans[i].to {
+			continue
+		}
+		g, err := x.groups.view(s.spans[i], &s.buf)
+		if err != nil {
+			return err
+		}
+		x.group(m, uint32(m.key&(1<<low-1)), g, s)
 	}
-	g, err := x.groups.view(int64(from), int(to-from), &s.buf)
-	if err != nil {
-		return err
-	}
-	rest := uint32(m.key & (1<<low - 1))
+	return nil
+}
+
+// group finds a seed among the groups of its slot.
+func (x *Index) group(m seed, rest uint32, g []byte, s *Scratch) {
 	for len(g) >= 8 {
 		this, n := binary.LittleEndian.Uint32(g), int(binary.LittleEndian.Uint32(g[4:]))
 		if this > rest {
-			return nil
+			return
 		}
 		size := 8 * stored(n, &x.r)
 		if this < rest {
@@ -88,14 +101,38 @@ func (x *Index) seeds(m seed, s *Scratch) error {
 			continue
 		}
 		if n > x.limit {
-			return nil
+			return
 		}
 		for p := g[8 : 8+size]; len(p) >= 8; p = p[8:] {
 			s.add(m, binary.LittleEndian.Uint32(p), binary.LittleEndian.Uint32(p[4:]))
 		}
-		return nil
+		return
 	}
-	return nil
+}
+
+// touch loads what is in memory of the first cache lines of all spans.
+func (s *Scratch) touch(mapped []byte) {
+	sum := uint8(0)
+	for _, p := range s.spans {
+		for at := p.from; at < min(p.to, p.from+256, int64(len(mapped))); at += 64 {
+			sum += mapped[at]
+		}
+	}
+	s.touched += sum // a use, or the loads would go
+}
+
+func (x *Index) expect(s *Scratch) {
+	if len(x.reads.mapped) == 0 {
+		return
+	}
+	s.spans = s.spans[:0]
+	for i := range s.cand {
+		id := int64(s.cand[i].key >> s.shift)
+		if p, err := x.offsets.span(id, s); err == nil { // fetch will say what is wrong
+			s.spans = append(s.spans, p)
+		}
+	}
+	s.touch(x.reads.mapped)
 }
 
 // unpack[c] holds the four bases of a byte, turn[c] those of their reverse complement.
@@ -111,12 +148,11 @@ var unpack, turn = func() (f, r [256]uint32) {
 }()
 
 func (x *Index) fetch(id uint32, opposite bool, s *Scratch) (bases, quals []uint8, err error) {
-	at, err := x.offsets.view(int64(id)*8, 16, &s.buf)
+	at, err := x.offsets.span(int64(id), s)
 	if err != nil {
 		return nil, nil, err
 	}
-	from, to := int64(binary.LittleEndian.Uint64(at)), int64(binary.LittleEndian.Uint64(at[8:]))
-	rec, err := x.reads.view(from, int(to-from), &s.buf)
+	rec, err := x.reads.view(at, &s.buf)
 	if err != nil {
 		return nil, nil, err
 	}

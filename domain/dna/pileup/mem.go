@@ -172,19 +172,24 @@ func (x *MemIndex) rule() *rules { return &x.r }
 
 func (x *MemIndex) longest() int { return x.max }
 
-func (x *MemIndex) seeds(m seed, s *Scratch) error {
-	i := sort.Search(len(x.keys), func(i int) bool { return x.keys[i].key >= m.key })
-	j := i
-	for j < len(x.keys) && x.keys[j].key == m.key {
-		if j++; j-i > x.limit {
-			return nil
+func (x *MemIndex) seeds(s *Scratch) error {
+seeds:
+	for _, m := range s.seeds {
+		i := sort.Search(len(x.keys), func(i int) bool { return x.keys[i].key >= m.key })
+		j := i
+		for j < len(x.keys) && x.keys[j].key == m.key {
+			if j++; j-i > x.limit {
+				continue seeds
+			}
 		}
-	}
-	for _, p := range x.keys[i:j] {
-		s.add(m, p.id, p.at)
+		for _, p := range x.keys[i:j] {
+			s.add(m, p.id, p.at)
+		}
 	}
 	return nil
 }
+
+func (x *MemIndex) expect(*Scratch) {}
 
 func (x *MemIndex) fetch(id uint32, opposite bool, s *Scratch) (bases, quals []uint8, err error) {
 	from, to := x.start[id], x.start[id+1]

@@ -1,6 +1,7 @@
 package pileup
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"syscall"
@@ -84,19 +85,29 @@ func (t *temp) pin(budget int64) int64 {
 	return 0
 }
 
-// view returns n bytes from off on: of the memory, or read into *buf.
-func (t *temp) view(off int64, n int, buf *[]byte) ([]byte, error) {
-	if end := off + int64(n); end <= int64(len(t.mapped)) {
-		return t.mapped[off:end:end], nil
+// view returns a piece of the file: of the memory, or read into *buf.
+func (t *temp) view(p span, buf *[]byte) ([]byte, error) {
+	if p.to <= int64(len(t.mapped)) {
+		return t.mapped[p.from:p.to:p.to], nil
 	}
+	n := int(p.to - p.from)
 	if cap(*buf) < n {
 		*buf = make([]byte, n+n/2+256)
 	}
 	b := (*buf)[:n]
-	if _, err := t.f.ReadAt(b, off); err != nil {
-		return nil, fmt.Errorf("pileup: temporary file, %d bytes at %d of %d: %w", n, off, t.size, err)
+	if _, err := t.f.ReadAt(b, p.from); err != nil {
+		return nil, fmt.Errorf("pileup: temporary file, %d bytes at %d of %d: %w", n, p.from, t.size, err)
 	}
 	return b, nil
+}
+
+// span returns the i-th and the next of the offsets that a file holds.
+func (t *temp) span(i int64, s *Scratch) (span, error) {
+	b, err := t.view(span{8 * i, 8*i + 16}, &s.buf)
+	if err != nil {
+		return span{}, err
+	}
+	return span{int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))}, nil
 }
 
 func (t *temp) close() error {
