@@ -296,6 +296,24 @@ func (f *fitter) add(a *Alignment) error {
 	return nil
 }
 
+// clips are the soft-clipped bases at the two ends.
+func (r *fitRead) clips() (head, tail int) {
+	for _, op := range r.cigar {
+		if op.Kind != 'H' && op.Kind != 'S' {
+			break
+		}
+		if op.Kind == 'S' {
+			head += op.Len
+		}
+	}
+	for i := len(r.cigar) - 1; i >= 0 && (r.cigar[i].Kind == 'H' || r.cigar[i].Kind == 'S'); i-- {
+		if r.cigar[i].Kind == 'S' {
+			tail += r.cigar[i].Len
+		}
+	}
+	return head, tail
+}
+
 // forward is the place of r.ref[i] in its reference.
 func (r *fitRead) forward(i int) int {
 	if r.reverse {
@@ -477,6 +495,7 @@ func (f *fitter) profile() (*Profile, error) {
 		constant = 1 // no scores at all: one state, whose score is set to the rate found below
 	}
 
+	var apart []bool
 	for n := range f.reads {
 		r := &f.reads[n]
 		pc := &perClass[r.class]
@@ -487,6 +506,23 @@ func (f *fitter) profile() (*Profile, error) {
 				return constant
 			}
 			return r.quals[j]
+		}
+		// Bases that have scores of their own in the model, and the junk at the ends of long reads, are no part of the chain.
+		apart = append(apart[:0], make([]bool, len(r.query))...)
+		r.columns(func(int, int) {}, func(_, j, n int) {
+			for k := range n {
+				apart[j+k] = true
+			}
+		}, func(_, j, _ int) {
+			if j < len(apart) {
+				apart[j] = true
+			}
+		}, func(int, int) {})
+		if f.long {
+			head, tail := r.clips()
+			for j := range apart {
+				apart[j] = apart[j] || j < head || j >= len(apart)-tail
+			}
 		}
 		for j, b := range r.query {
 			allBases++
@@ -500,12 +536,12 @@ func (f *fitter) profile() (*Profile, error) {
 				}
 				continue
 			}
-			if len(r.quals) == 0 && constant == 0 {
+			if len(r.quals) == 0 && constant == 0 || apart[j] {
 				continue
 			}
 			q, at := score(j), bin(j+r.hard)
 			marginal[(r.class*bins+at)*scores+int(q)]++
-			if j > 0 && r.query[j-1] < 4 {
+			if j > 0 && r.query[j-1] < 4 && !apart[j-1] {
 				pairs[int(score(j-1))*scores+int(q)]++
 			}
 		}
