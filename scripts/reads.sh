@@ -11,7 +11,7 @@
 #   READS_GENOMES  which of these (default all)      READS_LAYOUTS  single paired (default both; paired on ecoli, relative)
 #   READS_DEPTHS   1 2 4 8 32                        READS_SEEDS    1 2 3
 #   READS_BASES    length of the stretch (500000)    READS_FROM     its first base, from 0 (0)
-#   READS_METHODS  raw lighter-k17 lighter-k23 fastp minimap2-copy bwa-copy bayes selfsame selfsame-50 (default all;
+#   READS_METHODS  raw lighter-k17 lighter-k23 lighter-k21-a1 fastp minimap2-copy bwa-copy bayes selfsame selfsame-50 (default all;
 #                  the others keep what earlier runs gave)
 #   READS_MODEL    model of the last two, what `selfsame denoise --model` takes (default: its own);
 #   READS_MODEL_PACBIO that of pacbio (pacbio), READS_DENOISE and READS_DENOISE_PACBIO more arguments (none; --kind long)
@@ -27,7 +27,7 @@ read -ra genomes <<<"${READS_GENOMES:-ecoli relative dh1 aureus pacbio}"
 read -ra layouts <<<"${READS_LAYOUTS:-single paired}"
 read -ra depths <<<"${READS_DEPTHS:-1 2 4 8 32}"
 read -ra seeds <<<"${READS_SEEDS:-1 2 3}"
-read -ra methods <<<"${READS_METHODS:-raw lighter-k17 lighter-k23 fastp minimap2-copy bwa-copy bayes selfsame selfsame-50}"
+read -ra methods <<<"${READS_METHODS:-raw lighter-k17 lighter-k23 lighter-k21-a1 fastp minimap2-copy bwa-copy bayes selfsame selfsame-50}"
 read -ra wrap <<<"${READS_WRAP:-}"
 bases=${READS_BASES:-500000} from=${READS_FROM:-0} threads=${READS_THREADS:-$(getconf _NPROCESSORS_ONLN)}
 dir=${READS_DIR:-runs/reads}
@@ -159,9 +159,10 @@ correct() {
 		ln -s "$(realpath "$data/raw.fq")" "$tmp/cor.fq"
 		echo ",," >"$tmp/clock"
 		;;
-	lighter-k*) # k and alpha = 7 / depth as its README has it, at most 1
+	lighter-k*) # alpha = 7 / depth as its README has it, at most 1; with -a1 always 1: at 8x it corrects nothing with 7/8
 		[ "$2" != pacbio ] || return 77
-		k=${1#lighter-k} alpha=$(awk -v c="$4" 'BEGIN { a = 7 / c; print (a > 1 ? 1 : a) }')
+		k=${1#lighter-k} k=${k%-a1} alpha=1
+		[[ $1 = *-a1 ]] || alpha=$(awk -v c="$4" 'BEGIN { a = 7 / c; print (a > 1 ? 1 : a) }')
 		local files=() f
 		for f in "${in[@]}"; do files+=(-r "$f"); done
 		clock lighter "${files[@]}" -k "$k" "$bases" "$alpha" -t "$threads" -od "$tmp" || return 1
