@@ -279,11 +279,15 @@ func (w *Writer) failed() error {
 	return w.err
 }
 
-// fail keeps the first error, with how far the file came.
+// fail keeps the first error, with how far the file came. The temporary file goes at once: where the disk is full, that
+// gives it back.
 func (w *Writer) fail(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {
+		if w.final != "" {
+			os.Remove(w.file.Name())
+		}
 		w.err = fmt.Errorf("fastx: %s: after %d records written: %w", w.name, w.stored.Load(), bare(err))
 	}
 }
@@ -362,7 +366,9 @@ func (w *Writer) Abort() error {
 	}
 	err := w.file.Close()
 	if w.final != "" {
-		err = errors.Join(err, os.Remove(w.file.Name()))
+		if e := os.Remove(w.file.Name()); !errors.Is(e, os.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("fastx: %w", err)

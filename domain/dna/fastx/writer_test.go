@@ -195,6 +195,45 @@ func TestWriterFull(t *testing.T) {
 	}
 }
 
+// A full disk gets the bytes of the temporary file back, and keeps what stood under the name.
+func TestWriterFullFile(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"o.fq", "o.fq.gz"} {
+		path := filepath.Join(dir, name)
+		write(t, path, "before")
+		w, err := fastx.Create(path, fastx.WriterOptions{Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.SetDestination(&full{left: 100})
+		rec := fastx.Record{Name: []byte("a"), Seq: bytes.Repeat([]byte("A"), 1<<21)}
+		for range 3 {
+			err = w.Write(&rec)
+		}
+		if e := w.Commit(); err == nil {
+			err = e
+		}
+		if b, _ := os.ReadFile(path); !errors.Is(err, syscall.ENOSPC) || string(b) != "before" {
+			t.Errorf("%s: %v, the file is %q", name, err, b)
+		}
+		if err := w.Abort(); err != nil {
+			t.Errorf("Abort after Commit: %v", err)
+		}
+		if w, err = fastx.Create(path, fastx.WriterOptions{Threads: 1}); err != nil {
+			t.Fatal(err)
+		}
+		w.SetDestination(&full{})
+		for err = nil; err == nil; err = w.Write(&rec) {
+		}
+		if err := w.Abort(); err != nil {
+			t.Errorf("Abort after an error: %v", err)
+		}
+	}
+	if got := files(t, dir); len(got) != 2 {
+		t.Errorf("left behind: %q", got)
+	}
+}
+
 func b2i(b bool) int {
 	if b {
 		return 1
