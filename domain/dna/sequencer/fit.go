@@ -790,9 +790,19 @@ func (f *fitter) profile() (*Profile, error) {
 					}
 				}
 			}
+			var all, want float64 // not every base has a neighbour
 			for i, q := range state {
 				for j, o := range state {
-					x := link[i][j] * (pairs[q*scores+o] + shrink) / (expect[i*k+j] + shrink)
+					all += pairs[q*scores+o]
+					want += expect[i*k+j]
+				}
+			}
+			if all == 0 || want == 0 {
+				break
+			}
+			for i, q := range state {
+				for j, o := range state {
+					x := link[i][j] * (pairs[q*scores+o] + shrink) / (expect[i*k+j]*all/want + shrink)
 					link[i][j] = min(max(x, 1e-3), 1e3)
 				}
 			}

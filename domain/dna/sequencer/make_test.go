@@ -114,8 +114,8 @@ func TestMakeProfiles(t *testing.T) {
 			p.Adapter = Adapter{adapter, 0.01, 30}
 			p.N = Ambiguous{2e-5, 0.1}
 		}, "", 0},
-		{"pacbio.sam", "ecoli.fa", FitOptions{Name: "pacbio", Doc: "real PacBio RS II reads of E. coli K-12 (wtdbg2-examples), aligned by minimap2 -x map-pb", Classes: 8}, nil, "-ax map-pb", 1000},
-		{"nanopore.sam", "sirv.fa", FitOptions{Name: "nanopore", Doc: "real Nanopore R9 cDNA reads of SIRV spike-ins (seqkit-examples), aligned by minimap2 -x splice", Classes: 6}, nil, "-ax splice -k14 --eqx", 5000},
+		{"pacbio.sam", "ecoli.fa", FitOptions{Name: "pacbio", Doc: "real PacBio RS II reads of E. coli K-12 (wtdbg2-examples), aligned by minimap2 -x map-pb; scaled so that its own reads, aligned alike, have the same rates", Classes: 8}, nil, "-ax map-pb", 1000},
+		{"nanopore.sam", "sirv.fa", FitOptions{Name: "nanopore", Doc: "real Nanopore R9 cDNA reads of SIRV spike-ins (seqkit-examples), aligned by minimap2 -x splice; scaled so that its own reads, aligned alike, have the same rates", Classes: 6}, nil, "-ax splice -k14 --eqx", 5000},
 	} {
 		src, f := samFile(t, c.sam, c.ref)
 		p, rep, err := Fit(src, c.opt)
