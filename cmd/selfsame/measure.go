@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,7 +53,7 @@ As in their tables fp counts inserted and deleted bases too (fp_indel), and fn_w
 is in no denominator; gain_strict and sensitivity_strict have it there. Bases trimmed
 off the ends stand apart (tp_trim, fp_trim). What has no denominator is null.
 
-Files are FASTQ or FASTA, plain or gzip. Reads are paired by name, the first word of
+Files are FASTQ or FASTA, plain or gzip; one may be - for the standard input. Reads are paired by name, the first word of
 the header with /1 and /2 kept; where files agree in order, memory does not grow with
 them. Truth and raw must hold the same reads. A read that the corrected file lacks
 counts as missing and in no score, as in the paper. For mates in two files repeat the
@@ -80,6 +81,15 @@ Where corrected reads have qualities, predicted and observed errors are compared
 				if len(f.files) != len(truth) {
 					return usagef("measure reads: %d files for --truth, %d for --%s", len(truth), len(f.files), f.name).hint("repeat each flag as often as the others")
 				}
+			}
+			stdin := 0
+			for _, p := range slices.Concat(truth, raw, corrected) {
+				if p == fastx.Stdin {
+					stdin++
+				}
+			}
+			if stdin > 1 {
+				return usagef("measure reads: %d files are the standard input, one can be", stdin)
 			}
 			m := &readMeasure{warn: func(format string, args ...any) {
 				if !a.quiet {
