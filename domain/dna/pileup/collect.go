@@ -43,6 +43,7 @@ type overlap struct {
 	mis0, mis1 int     // its mismatches in Scratch.mis
 	ins0, ins1 int     // its insertions in Scratch.ins
 	id         uint32
+	cut        [2]bool // both reads go on beyond its left, right end for too long
 	tie        uint64
 }
 
@@ -337,6 +338,9 @@ func (s *Scratch) gapped(r *rules, o *overlap, c *candidate, b, q []uint8, dst *
 	if n < r.MinOverlap {
 		return false
 	}
+	if r.MaxOverhang >= 0 {
+		o.cut = [2]bool{min(v.AFrom, v.BFrom) > r.MaxOverhang, min(dst.Len-v.ATo, len(b)-v.BTo) > r.MaxOverhang}
+	}
 	mem := s.take(2 * n)
 	o.from, o.to, o.obs, o.qual, o.matches = v.AFrom, v.ATo, mem[:n:n], mem[n:], v.Matches
 	bound, weight := r.bound(n), int64(0)
@@ -463,6 +467,8 @@ func (s *Scratch) close(r *rules, dst *Columns) {
 			telling++
 		}
 		switch allowed := int(r.CloseDivergence * float64(o.to-o.from)); {
+		case o.cut[0] && !s.broken(r, dst, 0, o.from) || o.cut[1] && !s.broken(r, dst, 1, o.to):
+			dst.remove(o, o.from, o.to)
 		case telling <= allowed:
 		case telling == allowed+1: // close where its own mismatch does not count
 			at := o.from
@@ -477,6 +483,28 @@ func (s *Scratch) close(r *rules, dst *Columns) {
 			dst.remove(o, o.from, o.to)
 		}
 	}
+}
+
+// broken tells whether the read at hand is a chimera of two places that meet at a position: overlaps end there, and
+// hardly any goes on. side is 0 for overlaps that begin at the position, 1 for those that end there.
+func (s *Scratch) broken(r *rules, dst *Columns, side, at int) bool {
+	near := r.MaxOverhang/2 + 1 // both reads go on for longer
+	cuts := 0
+	for i := range s.ovl {
+		o := &s.ovl[i]
+		if end := [2]int{o.from, o.to}[side]; o.cut[side] && max(end-at, at-end) <= near {
+			cuts++
+		}
+	}
+	beyond := at + near - 1
+	if side == 0 {
+		beyond = at - near
+	}
+	on := 0
+	for _, v := range &dst.all[beyond] {
+		on += int(uint32(v))
+	}
+	return cuts >= 2 && on < 1+cuts/16
 }
 
 func checkID(id, n int) error {

@@ -55,7 +55,8 @@ type Config struct {
 	// MinSeeds is how many seeds two reads must share, on diagonals within Band of each other where it is above 1; 0 is 1.
 	MinSeeds int
 	// MaxOverhang is by how many bases both reads may go on beyond an end of an overlap with gaps: a true overlap ends where
-	// a read ends. Negative: no limit.
+	// a read ends. One that goes on for longer is a copy of a repeat, or one of the reads is a chimera: it is not close,
+	// see the package comment. Negative: no limit.
 	MaxOverhang int
 	// PreferGaps takes a deletion before a mismatch where both cost the same, for sequencers whose errors are mostly gaps.
 	PreferGaps bool
@@ -70,8 +71,8 @@ func DefaultConfig(kind string) Config {
 		return Config{K: 17, W: 7, MinOverlap: 30, MaxReads: 64, MaxDivergence: 0.04, HighQuality: 15,
 			SupportDepth: 16, Band: 16, MinSeeds: 1, MaxOverhang: 10, NoQuality: 20}
 	case Long:
-		return Config{K: 15, W: 5, MinOverlap: 500, MaxReads: 40, MaxDivergence: 0.3, HighQuality: 5,
-			CloseDivergence: 0.02, SupportDepth: 4, Band: 128, MinSeeds: 3, MaxOverhang: 500,
+		return Config{K: 15, W: 5, MinOverlap: 500, MaxReads: 64, MaxDivergence: 0.3, HighQuality: 5,
+			CloseDivergence: 0.02, SupportDepth: 4, Band: 256, MinSeeds: 3, MaxOverhang: 500,
 			PreferGaps: true, NoQuality: 9}
 	}
 	return Config{}
@@ -150,7 +151,7 @@ func (r *rules) set(c Config) error {
 	r.Config = c
 	// The share of edits there takes no account of qualities: what is allowed here is seen after it.
 	r.align = align.Options{MinOverlap: c.MinOverlap, MaxDivergence: min(0.5, c.MaxDivergence+0.1), Band: max(1, c.Band),
-		XDrop: 30 + c.Band/2, MaxOverhang: c.MaxOverhang, PreferGaps: c.PreferGaps}
+		XDrop: 30 + c.Band/2, MaxOverhang: -1, PreferGaps: c.PreferGaps}
 	for p := range MaxQuality + 1 {
 		for q := range MaxQuality + 1 {
 			e := errorOf(uint8(p)) + errorOf(uint8(q))

@@ -17,6 +17,8 @@
 // like an error of this read (others support the other base, none this one) nor like one of that read (the other way
 // round); a base is supported where at least 1 + depth/SupportDepth other reads say it. A read is close at a position
 // where it has no telling mismatch at any other position of its overlap (Config.CloseDivergence allows some for noisy reads).
+// An overlap beyond whose end both reads go on (Config.MaxOverhang) is close nowhere, unless this read itself seems to be
+// a chimera that breaks there: at least two overlaps end at the place and less than one for each sixteen of them goes on.
 //
 // # Channels
 //

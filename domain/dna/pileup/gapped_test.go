@@ -209,3 +209,51 @@ func TestNoAllocationsWithGaps(t *testing.T) {
 		t.Errorf("%v allocations for %d reads", n, len(reads))
 	}
 }
+
+// Reads of a genome with a repeat of two copies, and a chimera.
+func TestOverhangs(t *testing.T) {
+	r := rand.New(rand.NewPCG(24, 24))
+	repeat := randomBases(r, 1500)
+	left, right, far := randomBases(r, 3000), randomBases(r, 3000), randomBases(r, 3000)
+	one := slices.Concat(left, repeat, right) // the copy of the read at hand
+	two := slices.Concat(randomBases(r, 3000), repeat, randomBases(r, 3000))
+	var reads []read
+	add := func(piece []uint8) {
+		b, _ := noisy(r, piece, 0.01, 0.03, 0.02)
+		if len(reads)%2 == 1 {
+			b = turned(b)
+		}
+		reads = append(reads, read{b, nil})
+	}
+	add(one[1500:6000])
+	add(slices.Concat(left, far)) // a chimera
+	for i := range 6 {
+		add(one[1000+100*i : 6500-100*i])
+		add(two[1000+100*i : 6500-100*i])
+		add(left[10*i:])
+		add(far[:3000-10*i])
+	}
+	x := memIndex(t, DefaultConfig(Long), reads)
+	var s Scratch
+	var c Columns
+	mean := func(id, from, to int) (depth, close float64) {
+		t.Helper()
+		if err := x.Columns(id, &s, &c); err != nil {
+			t.Fatal(err)
+		}
+		for j := from; j < to; j++ {
+			col := c.At(j)
+			depth, close = depth+float64(col.Depth())/float64(to-from), close+float64(col.CloseDepth())/float64(to-from)
+		}
+		return depth, close
+	}
+	if depth, close := mean(0, 1800, 2700); depth < 11 || close > 8 {
+		t.Errorf("in the repeat: depth %.1f, close %.1f, want 12 of which 6 are of this copy", depth, close)
+	}
+	n := len(reads[1].bases)
+	for _, at := range []int{n / 4, n * 3 / 4} {
+		if depth, close := mean(1, at-200, at+200); depth < 5.5 || close < 5.5 {
+			t.Errorf("chimera at %d of %d: depth %.1f, close %.1f, want 6 or more", at, n, depth, close)
+		}
+	}
+}
