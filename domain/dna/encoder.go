@@ -81,7 +81,8 @@ func (e *Encoder) MACs() int {
 }
 
 // Encode maps windows x [batch, window, pileup.Channels] to features: Tokens [batch, window, width+4], of which the last
-// four are the naive-Bayes log posteriors as they were among the features, and Pooled [batch, width], their mean over the positions.
+// four are the naive-Bayes log posteriors as they were among the features, and Pooled [batch, width], the token of the window's
+// middle: what a denoiser knows is of places, and the mean over a window is much the same for all of them.
 func (e *Encoder) Encode(s *nn.Scope, x *graph.Node) domain.Features {
 	if d := x.Shape().Dimensions; len(d) != 3 || d[2] != pileup.Channels {
 		panic(fmt.Errorf("dna: windows %s, want [batch, positions, %d]", x.Shape(), pileup.Channels))
@@ -94,7 +95,9 @@ func (e *Encoder) Encode(s *nn.Scope, x *graph.Node) domain.Features {
 	}
 	h = nn.ReLU(h)
 	bayes := graph.SliceAxis(x, 2, graph.AxisRange(bayesAt, bayesAt+bayesWidth))
-	return domain.Features{Pooled: graph.ReduceMean(h, 1), Tokens: graph.Concatenate([]*graph.Node{h, bayes}, -1)}
+	middle := x.Shape().Dim(1) / 2
+	pooled := graph.Reshape(graph.SliceAxis(h, 1, graph.AxisRange(middle, middle+1)), x.Shape().Dim(0), e.cfg.Width)
+	return domain.Features{Pooled: pooled, Tokens: graph.Concatenate([]*graph.Node{h, bayes}, -1)}
 }
 
 // Logits gives the logits [batch, window, Outputs] of windows x [batch, window, pileup.Channels]: of what stands at each
