@@ -150,8 +150,8 @@ type ReadVariant struct {
 // Three reads of one length whose columns without a gap cost at most 4 (two places that differ)
 // are compared place by place, which is optimal then. Others are aligned for the smallest sum over
 // columns of unequal pairs, a gap being a sign like a base: exactly up to a cost of 48, longer or
-// noisier ones in pieces between stretches of 16 bases that all three share, each piece exactly up
-// to 96 and beyond that by the two pairwise alignments with the true read. Among gapless and gapped
+// noisier ones in pieces between stretches of 12 bases that all three share, each piece exactly up
+// to 64 and beyond that by the two pairwise alignments with the true read. Among gapless and gapped
 // alignments of one cost the gapless one counts; a gap in a run of equal bases stands at its end.
 // An end of 3 or more raw bases that the corrected read lacks is taken for a trim.
 type ReadMeter struct {

@@ -13,10 +13,10 @@ const (
 
 const (
 	alignDirect = 48  // highest sum-of-pairs cost tried on whole reads
-	alignPiece  = 96  // and on the pieces between anchors
+	alignPiece  = 64  // and on the pieces between anchors
 	alignStored = 192 // edits up to which a pairwise alignment keeps its wavefronts
-	anchorRun   = 16  // true bases that both other reads match, one after another
-	anchorEdge  = 4   // of these, bases left to the pieces at either side
+	anchorRun   = 12  // true bases that both other reads match, one after another
+	anchorEdge  = 3   // of these, bases left to the pieces at either side
 	trimLeast   = 3   // bases missing at one end of a corrected read that make a trim
 	seedLeast   = 512 // length from which a pairwise alignment is cut at a seed where there is one
 	seedSize    = 20  // bases of a seed, which occurs once in its neighbourhood

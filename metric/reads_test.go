@@ -454,3 +454,19 @@ func BenchmarkReads(b *testing.B) {
 		}
 	}
 }
+
+// A long noisy read of which most errors are corrected.
+func BenchmarkReadsLong(b *testing.B) {
+	r := rand.New(rand.NewPCG(13, 14))
+	asc := func(s []uint8) []byte { return bytes.Map(func(b rune) rune { return rune("ACGT"[b]) }, s) }
+	a := drawn(r, 8000)
+	x := ReadTriple{True: asc(a), Raw: asc(mutated(r, a, 0.13)), Corrected: asc(mutated(r, a, 0.025))}
+	var m ReadMeter
+	for b.Loop() {
+		if err := m.Add(x); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s := m.Scores()
+	b.ReportMetric(float64(2*(s.TP+s.FP+s.FN)+3*s.FNWrong)/float64(s.Reads.Total), "cost/read")
+}
