@@ -17,6 +17,7 @@
 #   READS_MODEL_PACBIO that of pacbio (pacbio), READS_DENOISE and READS_DENOISE_PACBIO more arguments (none; --kind long)
 #   READS_DIR      bulk data, and READS_ROWS the rows so far (default runs/reads and rows.csv there)
 #   READS_THREADS  threads of every tool (default all)    READS_WRAP  command put before everything (nice -n 19)
+#   READS_NOTE     a remark for the head of OUT.csv
 # The tools are Debian's (art-nextgen-simulation-tools, lighter, fastp, minimap2, bwa). What is not installed is
 # unpacked into the cache with dpkg-deb, as are the genomes (ragout-examples, wtdbg2-examples): no root is needed.
 # A method that fails is named and the rest goes on; the exit status is 1 then.
@@ -240,6 +241,7 @@ version() { { "$@" 2>&1 || true; } | sed -n 's/.*[Vv]ersion:* *\([0-9][^ ]*\).*/
 	echo "# machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -1), $(getconf _NPROCESSORS_ONLN) processors; $(go version | cut -d' ' -f3,4)"
 	echo "# tools: ART $(version art_illumina), lighter $(version lighter -v), fastp $(version fastp --version), minimap2 $(version minimap2 --version), bwa $(version bwa)"
 	echo "# date: $(date -u +%F). Definitions: selfsame measure reads --help. Empty: no denominator, or not measured. seconds, cpu_seconds and mib are of the method alone (aligners: index made before)"
+	[ -z "${READS_NOTE:-}" ] || echo "# note: $READS_NOTE"
 	echo "genome,layout,depth,seed,method,reads,bases,tp,fp,fn,fn_wrong,gain,gain_strict,sensitivity,precision,fp_per_mb,variants_kept,variants_lost,variants_share,errors_raw,errors_corrected,calibration_error,seconds,cpu_seconds,mib"
 	sort -t, -k1,1 -k2,2 -k3,3n -k4,4n -k5,5 "$rows"
 } >"$out.new" && mv "$out.new" "$out"
