@@ -52,6 +52,7 @@ type DenoiseConfig struct {
 	MaxFalse float64
 	// MinPosterior is the least calibrated posterior of a change; 0 is 0.5.
 	MinPosterior float64
+	Thorough     bool              // ask the network about windows too in which nothing speaks against any base
 	MinDepth     int               // leave positions under fewer other reads as they are
 	Qualities    denoise.Qualities // "" is "keep"
 	Tags         bool              // append "ec:i:N" to headers, N changes
@@ -129,7 +130,7 @@ func Denoise(ctx context.Context, cfg DenoiseConfig) (DenoiseReport, error) {
 	var last time.Time
 	tell("start", map[string]any{"text": "model " + m.name})
 	rep, err := denoise.Run(ctx, denoise.Config{
-		In: cfg.In, Out: cfg.Out, Interleaved: cfg.Interleaved, Alone: cfg.Alone, DryRun: cfg.DryRun, Threads: cfg.Threads, MinDepth: cfg.MinDepth,
+		In: cfg.In, Out: cfg.Out, Interleaved: cfg.Interleaved, Alone: cfg.Alone, DryRun: cfg.DryRun, Threads: cfg.Threads, Thorough: cfg.Thorough, MinDepth: cfg.MinDepth,
 		Qualities: cfg.Qualities, Tags: cfg.Tags, Changes: cfg.Changes, Memory: cfg.Memory, Tmp: cfg.Tmp, Pileup: pile,
 		Network: net, Calibration: m.calibration, Policy: policy, Stdin: cfg.Stdin, Stdout: cfg.Stdout, Warn: warn,
 		Progress: func(pass string, done, total int64) {

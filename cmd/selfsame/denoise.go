@@ -62,6 +62,7 @@ its neighbours; with posterior all are -10 log10 (1 - posterior), 2 to 60.`,
 	f.BoolVar(&q.Alone, "alone", false, "without the reads that overlap; one pass")
 	f.Float64Var(&q.MaxFalse, "max-false-corrections", 0, "most wrong changes in a million bases; 0: no promise")
 	f.Float64Var(&q.MinPosterior, "min-posterior", 0.5, "least calibrated posterior of a change")
+	f.BoolVar(&q.Thorough, "thorough", false, "ask the network everywhere, though nothing speaks against any base")
 	f.IntVar(&q.MinDepth, "min-depth", 0, "leave bases under fewer other reads as they are")
 	f.StringVar(&q.qualities, "qualities", string(denoise.KeepQualities), "keep or posterior")
 	f.BoolVar(&q.Tags, "tags", false, `append " ec:i:N" to headers, N changes`)

@@ -16,6 +16,8 @@ type Stats struct {
 	Changed    int64            // of them with a change
 	Bases      int64            // read
 	Written    int64            // bases written
+	Windows    int64            // cut
+	Quiet      int64            // of them left to naive Bayes
 	Substitute [4][4]int64      // from, to: A, C, G, T
 	Delete     [5]int64         // by base; the last one is ambiguous
 	Insert     [4]int64         // by base
@@ -58,6 +60,8 @@ func (s *Stats) merge(o *Stats) {
 	s.Changed += o.Changed
 	s.Bases += o.Bases
 	s.Written += o.Written
+	s.Windows += o.Windows
+	s.Quiet += o.Quiet
 	for i := range s.Substitute {
 		for j := range s.Substitute[i] {
 			s.Substitute[i][j] += o.Substitute[i][j]
@@ -105,6 +109,10 @@ type Report struct {
 	BasesWritten int64   `json:"bases_written"`
 	MeanDepth    float64 `json:"mean_depth"` // other reads over a position
 
+	// Windows were cut from the reads; in QuietWindows of them nothing spoke against any base, so that the network was not asked.
+	Windows      int64 `json:"windows"`
+	QuietWindows int64 `json:"quiet_windows"`
+
 	Changes Changes `json:"changes"`
 	// ExpectedFalsePerMb is the sum of 1-p of all changes, p being the calibrated posterior, in a million bases read.
 	ExpectedFalsePerMb float64          `json:"expected_false_corrections_per_mb"`
@@ -143,6 +151,7 @@ type DepthReport struct {
 // fill writes the counts of s.
 func (r *Report) fill(s *Stats, p Policy) {
 	const letters = "ACGTN"
+	r.Windows, r.QuietWindows = s.Windows, s.Quiet
 	r.Reads, r.ReadsChanged, r.Bases, r.BasesWritten = s.Reads, s.Changed, s.Bases, s.Written
 	c := Changes{Substituted: map[string]int64{}, Deleted: map[string]int64{}, Inserted: map[string]int64{}, Resolved: map[string]int64{}}
 	put := func(m map[string]int64, k string, v int64) {

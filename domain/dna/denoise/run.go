@@ -30,13 +30,16 @@ type Config struct {
 	Alone       bool // every read by itself, in one pass; else reads see those that overlap them
 	DryRun      bool // write no reads
 	Threads     int  // workers; 0 is all cores. The output does not depend on it
-	MinDepth    int  // positions under fewer other reads are left as they are
-	Qualities   Qualities
-	Tags        bool          // append "ec:i:N" to every header, N being the number of changes
-	Changes     string        // TSV file with one line a change; "" is none
-	Memory      int64         // bytes that the index of overlaps may take; 0 is 512 MiB
-	Tmp         string        // folder of temporary files; "" is the system's
-	Pileup      pileup.Config // which reads overlap
+	// Thorough asks the network about every window. Else those are left as they are in which no read and no quality speaks against
+	// any base; see quiet. Posterior qualities are always thorough.
+	Thorough  bool
+	MinDepth  int // positions under fewer other reads are left as they are
+	Qualities Qualities
+	Tags      bool          // append "ec:i:N" to every header, N being the number of changes
+	Changes   string        // TSV file with one line a change; "" is none
+	Memory    int64         // bytes that the index of overlaps may take; 0 is 512 MiB
+	Tmp       string        // folder of temporary files; "" is the system's
+	Pileup    pileup.Config // which reads overlap
 
 	Network     *Network
 	Calibration *Calibration // nil: the network's own probabilities
@@ -558,6 +561,7 @@ func (r *runner) worker(st *Stats) (*worker, error) {
 	}
 	w := &worker{r: r, caller: newCaller(r.Network, f), free: free,
 		dec: decoder{table: r.table, policy: r.Policy, minDepth: r.MinDepth, qualities: r.Qualities, stats: st}}
+	w.caller.screen = !r.Thorough && r.Qualities != PosteriorQualities
 	if w.pile, err = r.index.worker(); err != nil {
 		free()
 		return nil, err
@@ -605,6 +609,7 @@ func (w *worker) run(b *batch) error {
 	}
 	at = 0
 	st := w.dec.stats
+	st.Windows, st.Quiet = w.caller.windows, w.caller.skipped
 	for i := range b.n {
 		it := &b.items[i]
 		n := len(it.rec.Seq)

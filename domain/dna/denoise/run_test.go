@@ -243,7 +243,17 @@ func TestRunWays(t *testing.T) {
 	if got := text(write(t, filepath.Join(dir, "piped.fq"), stdout.Bytes())); got != want {
 		t.Error("standard input and output: other reads")
 	}
-	rep := run(func(c *Config) { c.DryRun, c.Out = true, nil })
+	rep := run(func(c *Config) { c.Thorough = true })
+	if rep.QuietWindows != 0 {
+		t.Errorf("thorough, but %d windows were not computed", rep.QuietWindows)
+	}
+	if got := text(filepath.Join(dir, "out.fq")); got != want {
+		t.Error("thorough: other reads")
+	}
+	rep = run(func(c *Config) { c.DryRun, c.Out = true, nil })
+	if rep.QuietWindows == 0 || rep.QuietWindows >= rep.Windows {
+		t.Errorf("%d quiet windows of %d", rep.QuietWindows, rep.Windows)
+	}
 	if rep.Changes.Total == 0 || !rep.DryRun {
 		t.Errorf("dry run: %+v", rep)
 	}

@@ -1,6 +1,11 @@
 package denoise
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+
+	"github.com/selfsame-ml/selfsame/domain/dna/pileup"
+)
 
 // span is one window of a read: it starts at From and its outputs are used for [Use, End).
 type span struct{ from, use, end int }
@@ -38,6 +43,9 @@ type caller struct {
 	rows    int
 	target  []target // by row
 	tmp     []span
+	screen  bool // quiet windows are not computed
+	skipped int64
+	windows int64
 }
 
 type target struct {
@@ -60,6 +68,14 @@ func (c *caller) add(own []uint8, features []float32, calls []call, raw []float3
 	}
 	c.tmp = spans(c.tmp, len(own), w, c.net.Margin)
 	for _, s := range c.tmp {
+		c.windows++
+		if c.screen && raw == nil && quiet(own[s.use:s.end], features[s.use*ch:s.end*ch]) {
+			for j := s.use; j < s.end; j++ {
+				calls[j] = call{here: own[j], hereBin: scoreSteps - 1}
+			}
+			c.skipped++
+			continue
+		}
 		dst := c.x[c.rows*w*ch : (c.rows+1)*w*ch]
 		n := copy(dst, features[s.from*ch:min(s.from+w, len(own))*ch])
 		clear(dst[n:])
@@ -95,4 +111,32 @@ func (c *caller) flush() error {
 	}
 	c.rows = 0
 	return nil
+}
+
+// The limits of a quiet position: the naive-Bayes posterior of the read's own base, and the share of the other reads that lack the
+// position or have something after it.
+var quietPosterior = float32(1 + math.Log1p(-1e-4)/6)
+
+const quietGaps = 4 // one in so many
+
+// quiet reports whether nothing speaks against any base of a window: the overlapping reads and the qualities leave less than 1 in 10,000
+// to another base everywhere, and no more than one of them in four has a gap. Such windows, three of four at
+// 8x, need no network: what it could do there is a false correction.
+func quiet(own []uint8, features []float32) bool {
+	for j, b := range own {
+		f := features[j*pileup.Channels : (j+1)*pileup.Channels : (j+1)*pileup.Channels]
+		if b > 3 || f[channelBayes+int(b)] < quietPosterior {
+			return false
+		}
+		if f[channelDeleted]+f[channelInserted]+f[channelInserted+1]+f[channelInserted+2]+f[channelInserted+3] == 0 {
+			continue
+		}
+		most := countOf(f[channelDepth]) / quietGaps
+		for _, v := range f[channelDeleted : channelInserted+4] {
+			if countOf(v) > most {
+				return false
+			}
+		}
+	}
+	return true
 }
