@@ -51,7 +51,8 @@ type overlap struct {
 type mismatch struct {
 	pos  int32
 	base uint8
-	high bool // both qualities are high
+	high bool // both qualities are high; after close: it is telling
+	sure bool // this read's base is well supported: the mismatch counts at its own position too
 }
 
 // insertion is a base that another read has after a position of the read at hand.
@@ -365,7 +366,7 @@ func (s *Scratch) gapped(r *rules, o *overlap, c *candidate, b, q []uint8, dst *
 		o.obs[i], o.qual[i] = y, q[j]
 		if x != y && x <= 3 && y <= 3 {
 			weight += int64(r.weight[aq*(MaxQuality+1)+int(q[j])])
-			s.mis = append(s.mis, mismatch{int32(o.from + i), y, aq >= r.HighQuality && int(q[j]) >= r.HighQuality})
+			s.mis = append(s.mis, mismatch{pos: int32(o.from + i), base: y, high: aq >= r.HighQuality && int(q[j]) >= r.HighQuality})
 		}
 	}
 	return weight <= bound
@@ -384,7 +385,7 @@ func (s *Scratch) ungapped(r *rules, o *overlap, dst *Columns) bool {
 			return true
 		}
 		weight += int64(r.weight[int(aq[i])*(MaxQuality+1)+int(bq[i])])
-		s.mis = append(s.mis, mismatch{int32(o.from + i), b[i], int(aq[i]) >= r.HighQuality && int(bq[i]) >= r.HighQuality})
+		s.mis = append(s.mis, mismatch{pos: int32(o.from + i), base: b[i], high: int(aq[i]) >= r.HighQuality && int(bq[i]) >= r.HighQuality})
 		return weight <= bound
 	}
 	i := 0
@@ -464,6 +465,7 @@ func (s *Scratch) close(r *rules, dst *Columns) {
 				m.high = false
 				continue
 			}
+			m.sure = own >= 2+depth/8
 			telling++
 		}
 		switch allowed := int(r.CloseDivergence * float64(o.to-o.from)); {
@@ -473,7 +475,7 @@ func (s *Scratch) close(r *rules, dst *Columns) {
 		case telling == allowed+1: // close where its own mismatch does not count
 			at := o.from
 			for _, m := range mis {
-				if m.high {
+				if m.high && !m.sure {
 					dst.remove(o, at, int(m.pos))
 					at = int(m.pos) + 1
 				}

@@ -16,7 +16,9 @@
 // Copies of a repeat give overlaps too. A mismatch is telling where both bases are of high quality and it looks neither
 // like an error of this read (others support the other base, none this one) nor like one of that read (the other way
 // round); a base is supported where at least 1 + depth/SupportDepth other reads say it. A read is close at a position
-// where it has no telling mismatch at any other position of its overlap (Config.CloseDivergence allows some for noisy reads).
+// where it has no telling mismatch at any other position of its overlap (Config.CloseDivergence allows some for noisy reads),
+// nor at the position itself where at least 2 + depth/8 other reads say what this read says: that is no error, and who says
+// otherwise comes from another copy, strain or chromosome.
 // An overlap beyond whose end both reads go on (Config.MaxOverhang) is close nowhere, unless this read itself seems to be
 // a chimera that breaks there: at least two overlaps end at the place and less than one for each sixteen of them goes on.
 //

@@ -239,7 +239,7 @@ func slowColumns(cfg Config, reads []read, id, limit int) []Column {
 			telling := 0
 			for i := o.from; i < o.to; i++ {
 				x, y := a.bases[i], o.b[i-o.d]
-				if i == j || x > 3 || y > 3 || x == y || int(a.quals[i]) < cfg.HighQuality || int(o.q[i-o.d]) < cfg.HighQuality {
+				if x > 3 || y > 3 || x == y || int(a.quals[i]) < cfg.HighQuality || int(o.q[i-o.d]) < cfg.HighQuality {
 					continue
 				}
 				depth := 0
@@ -250,7 +250,7 @@ func slowColumns(cfg Config, reads []read, id, limit int) []Column {
 				}
 				own := cols[i].Count[x] >= 1+depth/cfg.SupportDepth
 				that := cols[i].Count[y]-1 >= 1+depth/cfg.SupportDepth
-				if own == that {
+				if own == that && (i != j || own && cols[i].Count[x] >= 2+depth/8) {
 					telling++
 				}
 			}
@@ -509,10 +509,20 @@ func TestParalogousCopies(t *testing.T) {
 			t.Errorf("copy with a difference every %d: depth %d, close %d, want %d, %d", tt.every, col.Depth(), col.CloseDepth(), tt.depth, tt.close)
 		}
 	}
+	// Two alleles, one difference: the reads of the other one are close where nobody tells them apart, that is nowhere.
+	x := memIndex(t, DefaultConfig(Short), set(mutated(150)))
+	if err := x.Columns(0, &s, &c); err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range []int{74, 75, 76} {
+		if col := c.At(j); col.Depth() != 11 || col.CloseDepth() != 5 || col.Close[own[j]] != 5 {
+			t.Errorf("position %d: %+v, want 5 close reads of 11", j, col)
+		}
+	}
 	// Two errors of high quality in the read itself: the others are still close.
 	wrong := slices.Clone(own)
 	wrong[40], wrong[160] = 3-wrong[40], 3-wrong[160]
-	x := memIndex(t, DefaultConfig(Short), []read{{wrong, good}, {own, good}, {own, good}, {own, good}})
+	x = memIndex(t, DefaultConfig(Short), []read{{wrong, good}, {own, good}, {own, good}, {own, good}})
 	if err := x.Columns(0, &s, &c); err != nil {
 		t.Fatal(err)
 	}
