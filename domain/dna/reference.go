@@ -61,11 +61,26 @@ func filesOf(source, cacheDir string) ([]string, error) {
 		if e.Domain != "dna" {
 			return nil, dataset.Bad(source, "", "a data set of domain %s, not of DNA", e.Domain)
 		}
+		if cacheDir == "" {
+			var err error
+			if cacheDir, err = dataset.DefaultCacheDir(); err != nil {
+				return nil, err
+			}
+		}
 		dir, err := dataset.Locate(source, cacheDir)
 		if err != nil {
 			return nil, err
 		}
-		source = dir
+		var out []string
+		for _, f := range e.Files {
+			if f.Role == "genome" {
+				out = append(out, filepath.Join(dir, f.Name))
+			}
+		}
+		if len(out) == 0 {
+			return nil, dataset.Bad(source, "", "the data set holds no genome")
+		}
+		return out, nil
 	}
 	info, err := os.Stat(source)
 	switch {
