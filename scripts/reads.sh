@@ -8,7 +8,7 @@
 #   pacbio    real PacBio reads of E. coli K-12 (wtdbg2-examples), about 30x; truth is MG1655 where minimap2 puts
 #             them; reference: the altered K-12 that comes with them
 # Every setting is a variable:
-#   READS_GENOMES  which of these (default all)      READS_LAYOUTS  single paired (default both; paired on ecoli, relative)
+#   READS_GENOMES  which of these (default all; none: write OUT.csv only)      READS_LAYOUTS  single paired (default both; paired on ecoli, relative)
 #   READS_DEPTHS   1 2 4 8 32                        READS_SEEDS    1 2 3
 #   READS_BASES    length of the stretch (500000)    READS_FROM     its first base, from 0 (0)
 #   READS_METHODS  raw lighter-k17 lighter-k23 lighter-k21-a1 fastp minimap2-copy bwa-copy bayes selfsame selfsame-50 (default all;
@@ -217,6 +217,7 @@ row() {
 }
 
 for g in "${genomes[@]}"; do
+	[ "$g" != none ] || continue
 	if [ "$g" != pacbio ]; then prepare "$g" || { failures+=("genome $g") && say "FAILED: genome $g" && tail -n 3 "$tmp/err" >&2; continue; }; fi
 	for layout in "${layouts[@]}"; do
 		d=("${depths[@]}") s=("${seeds[@]}")
