@@ -135,6 +135,7 @@ var arrows = []arrow{
 	{"serve", nothingBut("cmd", "serve")},
 	{"cmd/*", nothingBut("cmd")},
 	{"examples/*", nothingBut("cmd", "serve")},
+	{"scripts/*", nil}, // programs of the shell scripts
 }
 
 var inDomain = []string{"contract", "view", "nn", "objective", "recipe", "engine", "domain", "dataset"}
