@@ -261,6 +261,141 @@ func TestGoGroups(t *testing.T) {
 	}
 }
 
+// planOf is the plan of a program of the go engine.
+func planOf(t *testing.T, p *Program) *goPlan {
+	t.Helper()
+	plan, ok := p.g.Executable().(*goPlan)
+	if !ok {
+		t.Fatal("no plan")
+	}
+	return plan
+}
+
+// TestGoChains checks random graphs around batched matrix products against the inner back end.
+func TestGoChains(t *testing.T) {
+	const batch, rows, width = 16, 10, 24
+	found := 0
+	for seed := range uint64(40) {
+		build := func(in []*Node) []*Node {
+			r := rand.New(rand.NewPCG(seed, 5))
+			pool := slices.Clone(in[:2])
+			pick := func() *Node { return pool[r.IntN(len(pool))] }
+			for range 12 {
+				x, y := pick(), pick()
+				var z *Node
+				switch r.IntN(7) {
+				case 0, 1: // scores, softmax, mean of values
+					e := DotGeneral(x, []int{2}, []int{0}, y, []int{2}, []int{0})
+					switch r.IntN(3) {
+					case 0:
+						e = Tanh(e)
+					case 1:
+						e = Add(e, Reshape(in[3], 1, 1, rows)) // read as a whole
+					default:
+						e = Where(GreaterThan(e, ScalarZero(e.Graph(), dtypes.Float32)), Tanh(e), ScalarZero(e.Graph(), dtypes.Float32))
+					}
+					e = Exp(Sub(e, ReduceAndKeep(e, ReduceMax, -1)))
+					z = DotGeneral(Div(e, ReduceAndKeep(e, ReduceSum, -1)), []int{2}, []int{0}, pick(), []int{1}, []int{0})
+				case 2:
+					z = MulScalar(DotGeneral(DotGeneral(x, []int{1}, []int{0}, y, []int{1}, []int{0}), []int{2}, []int{0}, pick(), []int{2}, []int{0}), 1.0/rows/width)
+					z = Transpose(z, 1, 2)
+				case 3:
+					z = Tanh(Mul(x, y))
+				case 4:
+					z = Add(x, ExpandLeftToRank(in[2], 3))
+				case 5: // over the batch: no slice knows it
+					z = Sub(x, Reshape(MulScalar(ReduceSum(y, 0, 1), 1.0/batch/rows), 1, 1, width))
+				case 6:
+					z = Mul(Tanh(x), MulScalar(ReduceAndKeep(y, ReduceSum, -1), 1.0/width))
+				}
+				pool = append(pool, z)
+			}
+			return pool[len(pool)-4:]
+		}
+		ins := []shapes.Shape{f32(batch, rows, width), f32(batch, rows, width), f32(width), f32(rows)}
+		sameAsInner(t, fmt.Sprint("chain ", seed), ins, build)
+		own, _ := openGoBoth(t, 2)
+		p, err := own.Compile("chain", func(g *Graph) []*Node {
+			var in []*Node
+			for i, s := range ins {
+				in = append(in, Parameter(g, fmt.Sprint("x", i), s))
+			}
+			return build(in)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range planOf(t, p).units {
+			if u.group == nil && len(u.nodes) > 1 {
+				found++
+			}
+		}
+		p.Finalize()
+	}
+	if found < 40 {
+		t.Errorf("only %d chains in 40 graphs", found)
+	}
+}
+
+// TestGoHalves checks a step of two convolutions whose values lie in memory as bfloat16 against one whose values are float32.
+func TestGoHalves(t *testing.T) {
+	e, err := Open(Config{Kind: Go, Precision: BF16, Threads: 2})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer e.Close()
+	half := func(x *Node) *Node { return ConvertDType(x, dtypes.BFloat16) }
+	full := func(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
+	pad := [][2]int{{1, 1}, {1, 1}}
+	defer func(n int) { fewHalves = n }(fewHalves)
+	var got [2][][]float32
+	var size [2]int
+	for i, n := range []int{fewHalves, math.MaxInt} {
+		fewHalves = n
+		p, err := e.Compile("halves", func(g *Graph) []*Node {
+			x := Parameter(g, "x", f32(4, 16, 16, 16))
+			w1, w2 := Parameter(g, "w1", f32(3, 3, 16, 16)), Parameter(g, "w2", f32(3, 3, 16, 48))
+			zero := ScalarZero(g, dtypes.Float32)
+			a := full(ConvGeneral(half(x), half(w1), ConvAxes, []int{1, 1}, pad, nil, nil, 1, 1))
+			b := Max(Sub(a, Reshape(MulScalar(ReduceSum(a, 0, 1, 2), 1.0/1024), 1, 1, 1, 16)), zero)
+			c := full(ConvGeneral(half(b), half(w2), ConvAxes, []int{1, 1}, pad, nil, nil, 1, 1))
+			v := Tanh(c)
+			turned := Transpose(Reverse(w2, 0, 1), 2, 3)
+			db := full(ConvGeneral(half(v), half(turned), ConvAxes, []int{1, 1}, pad, []int{1, 1}, nil, 1, 1))
+			dw2 := full(ConvGeneral(half(b), half(v), KernelAxes, []int{1, 1}, pad, nil, []int{1, 1}, 1, 1))
+			da := Where(GreaterThan(b, zero), db, zero)
+			dw1 := full(ConvGeneral(half(x), half(MulScalar(da, 0.1)), KernelAxes, []int{1, 1}, pad, nil, []int{1, 1}, 1, 1))
+			return []*Node{dw1, dw2, ReduceSum(da, 0, 1, 2), ReduceSum(Mul(da, a), 0, 1, 2)}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range planOf(t, p).values {
+			if v.half {
+				size[i]++
+			}
+		}
+		r := rand.New(rand.NewPCG(3, 3))
+		if got[i], err = p.Floats(draw(r, 4*16*16*16), draw(r, 9*16*16), draw(r, 9*16*48)); err != nil {
+			t.Fatal(err)
+		}
+		p.Finalize()
+	}
+	if size[0] < 4 || size[1] != 0 {
+		t.Errorf("%d and %d values are kept in bfloat16", size[0], size[1])
+	}
+	for o := range got[1] {
+		var norm, diff float64
+		for j, w := range got[1][o] {
+			norm += float64(w) * float64(w)
+			diff += (float64(got[0][o][j]) - float64(w)) * (float64(got[0][o][j]) - float64(w))
+		}
+		if d := math.Sqrt(diff / norm); !(d < 0.01) {
+			t.Errorf("output %d differs by %g of its norm", o, d)
+		}
+	}
+}
+
 // pick3 is a value of the full shape.
 func pick3(pool []*Node, r *rand.Rand) *Node {
 	for {

@@ -70,6 +70,11 @@ type goRun struct {
 	outs  []compute.Buffer
 	dsts  []any
 	inner []compute.Buffer // by node
+
+	threads int
+	chain   *goChain // whose slice is computed; nil: the whole
+	slice   int
+	local   []float32 // memory of the chain's local values
 }
 
 // Finalize frees the inner programs.
@@ -101,7 +106,7 @@ func (p *goPlan) Execute(in []compute.Buffer, donate []bool, _ compute.DeviceNum
 	if len(in) != len(p.params) {
 		return nil, fmt.Errorf("engine: go: %d inputs for %d parameters", len(in), len(p.params))
 	}
-	r := &goRun{plan: p, in: in, flats: make([]any, len(in)), outs: make([]compute.Buffer, len(p.outs)), dsts: make([]any, len(p.outs)), inner: make([]compute.Buffer, len(p.values))}
+	r := &goRun{plan: p, in: in, flats: make([]any, len(in)), outs: make([]compute.Buffer, len(p.outs)), dsts: make([]any, len(p.outs)), inner: make([]compute.Buffer, len(p.values)), threads: p.backend.threads}
 	for i, b := range in {
 		if b == nil {
 			return nil, fmt.Errorf("engine: go: input %q is nil", p.params[i].name)
@@ -203,8 +208,42 @@ func (r *goRun) flat(n *goNode) any {
 	panic(fmt.Errorf("engine: go: no place for %s %s", n.op, n.shape))
 }
 
+// values is the memory of a root of float32 elements, which may be kept in bfloat16.
+func (r *goRun) values(n *goNode) gokernel.Values {
+	if v := r.plan.values[n.id]; v.half {
+		h := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(r.slab[v.index:]))), n.size())
+		if from, size, ok := r.part(n); ok {
+			h = h[from : from+size : from+size]
+		}
+		return gokernel.Values{Halves: h}
+	}
+	return gokernel.F(r.floats(n))
+}
+
 // floats is the memory of a root of 4-byte elements.
 func (r *goRun) floats(n *goNode) []float32 {
+	if from, size, ok := r.part(n); ok {
+		if at, ok := r.chain.local[n]; ok {
+			return r.local[at : at+size : at+size]
+		}
+		return r.all(n)[from : from+size : from+size]
+	}
+	return r.all(n)
+}
+
+// part is the stretch of n that the slice in hand of a chain consists of; ok is false where n is seen as a whole.
+func (r *goRun) part(n *goNode) (from, size int, ok bool) {
+	if r.chain == nil || !r.chain.sliced[n] {
+		return 0, 0, false
+	}
+	size = n.size() / r.chain.slices
+	return r.slice * size, size, true
+}
+
+func (r *goRun) all(n *goNode) []float32 {
+	if r.plan.values[n.id].half {
+		panic(fmt.Errorf("engine: go: %s %s is kept in bfloat16", n.op, n.shape))
+	}
 	if v := r.plan.values[n.id]; v.kind == storeSlab && n.word() { // the common case without an allocation
 		return r.slab[v.index : v.index+n.size() : v.index+n.size()]
 	}
@@ -220,12 +259,12 @@ func (r *goRun) floats(n *goNode) []float32 {
 }
 
 func (r *goRun) bools(n *goNode) []bool {
-	if v := r.plan.values[n.id]; v.kind == storeSlab && n.boolean() {
-		return unsafe.Slice((*bool)(unsafe.Pointer(unsafe.SliceData(r.slab[v.index:]))), n.size())
-	}
 	b, ok := r.flat(n).([]bool)
 	if !ok {
 		panic(errors.New("engine: go: not Bool"))
+	}
+	if from, size, ok := r.part(n); ok {
+		b = b[from : from+size : from+size]
 	}
 	return b
 }
@@ -313,11 +352,12 @@ func line(dims, axes []int) (n, s int, ok bool) {
 	return n, s, true
 }
 
-func nativeDot(n *goNode) func(r *goRun) error {
+// dotOf is the matrix product behind a DotGeneral, or false.
+func dotOf(n *goNode) (m gokernel.Matrices, ok bool) {
 	d := n.attr.(dotAttr)
 	a, b := n.in[0], n.in[1]
 	if !a.f32() || !b.f32() || !n.f32() || d.config.AccumulatorDType != dtypes.InvalidDType && d.config.AccumulatorDType != dtypes.Float32 {
-		return nil
+		return m, false
 	}
 	rest := func(dims []int, used ...[]int) (out []int) {
 		for i := range dims {
@@ -327,8 +367,7 @@ func nativeDot(n *goNode) func(r *goRun) error {
 		}
 		return out
 	}
-	var m gokernel.Matrices
-	ok := true
+	ok = true
 	get := func(dims, axes []int, size, step *int) {
 		n, s, good := line(dims, axes)
 		*size, *step, ok = n, s, ok && good
@@ -339,24 +378,40 @@ func nativeDot(n *goNode) func(r *goRun) error {
 	get(b.dims(), rest(b.dims(), d.bContract, d.bBatch), &m.N, &m.BCol)
 	get(a.dims(), d.aContract, &m.K, &m.ACol)
 	get(b.dims(), d.bContract, &m.K, &m.BRow)
+	m.Half = a.half && b.half
+	return m, ok
+}
+
+func nativeDot(n *goNode) func(r *goRun) error {
+	m, ok := dotOf(n)
 	if !ok {
 		return nil
 	}
-	m.Half = a.half && b.half
-	x, y := a.root(), b.root()
+	x, y := n.in[0].root(), n.in[1].root()
 	return func(r *goRun) error {
-		gokernel.MatMul(r.plan.backend.threads, r.floats(n), r.floats(x), r.floats(y), m)
+		gokernel.MatMul(r.threads, r.floats(n), r.floats(x), r.floats(y), m)
 		return nil
 	}
 }
 
 func ones(v []int) bool { return !slices.ContainsFunc(v, func(x int) bool { return x != 1 }) }
 
-func nativeConv(n *goNode) func(r *goRun) error {
+// convForm says which part of a convolution a ConvGeneral is.
+type convForm uint8
+
+const (
+	convNone convForm = iota
+	convForward
+	convInput  // adjoint of the input: of v in the place of x, by the turned kernel
+	convKernel // adjoint of the kernel: of x, by v in the place of the kernel
+)
+
+// convOf is the convolution that the kernels know behind a ConvGeneral, and its form.
+func convOf(n *goNode) (k gokernel.Conv, form convForm) {
 	c := n.attr.(convAttr)
 	x, w := n.in[0], n.in[1]
 	if !x.f32() || !w.f32() || c.channelGroups > 1 || c.batchGroup > 1 || len(x.dims()) != 4 {
-		return nil
+		return k, convNone
 	}
 	two := func(v []int) [2]int {
 		if len(v) == 0 {
@@ -371,31 +426,42 @@ func nativeConv(n *goNode) func(r *goRun) error {
 	is := func(want compute.ConvolveAxesConfig) bool { return reflect.DeepEqual(c.axes, want) }
 	half := x.half && w.half
 	xd, wd, yd := x.dims(), w.dims(), n.dims()
-	xr, wr := x.root(), w.root()
 	switch {
 	case is(ConvAxes) && ones(c.dilation) && ones(c.inputDilation):
-		k := gokernel.Conv{N: xd[0], H: xd[1], W: xd[2], C: xd[3], KH: wd[0], KW: wd[1], O: wd[3], OH: yd[1], OW: yd[2], S: two(c.strides), P: pad, Half: half}
-		return func(r *goRun) error {
-			k.Forward(r.plan.backend.threads, r.floats(n), r.floats(xr), r.floats(wr))
-			return nil
-		}
+		return gokernel.Conv{N: xd[0], H: xd[1], W: xd[2], C: xd[3], KH: wd[0], KW: wd[1], O: wd[3], OH: yd[1], OW: yd[2], S: two(c.strides), P: pad, Half: half}, convForward
 	case is(ConvAxes) && ones(c.dilation) && ones(c.strides):
 		// A dilated input is the adjoint of a strided convolution by the turned kernel.
-		k := gokernel.Conv{N: xd[0], H: yd[1], W: yd[2], C: yd[3], KH: wd[0], KW: wd[1], O: xd[3], OH: xd[1], OW: xd[2], S: two(c.inputDilation),
-			P: [2]int{wd[0] - 1 - pad[0], wd[1] - 1 - pad[1]}, Half: half}
+		return gokernel.Conv{N: xd[0], H: yd[1], W: yd[2], C: yd[3], KH: wd[0], KW: wd[1], O: xd[3], OH: xd[1], OW: xd[2], S: two(c.inputDilation),
+			P: [2]int{wd[0] - 1 - pad[0], wd[1] - 1 - pad[1]}, Half: half}, convInput
+	case is(KernelAxes) && ones(c.strides) && ones(c.inputDilation):
+		return gokernel.Conv{N: xd[0], H: xd[1], W: xd[2], C: xd[3], KH: yd[0], KW: yd[1], O: wd[3], OH: wd[1], OW: wd[2], S: two(c.dilation), P: pad, Half: half}, convKernel
+	}
+	return k, convNone
+}
+
+func nativeConv(n *goNode) func(r *goRun) error {
+	k, form := convOf(n)
+	w := n.in[1]
+	xr, wr := n.in[0].root(), w.root()
+	switch form {
+	case convForward:
+		return func(r *goRun) error {
+			k.Forward(r.threads, r.values(n), r.values(xr), r.floats(wr))
+			return nil
+		}
+	case convInput:
 		return func(r *goRun) error {
 			turned := gokernel.Scratch(w.size())
 			defer gokernel.Release(turned)
 			size := k.C * k.O
 			// [kh, kw, o, c] turned by 180 degrees to [kh, kw, c, o]
-			gokernel.Move(r.plan.backend.threads, *turned, r.floats(wr), 0, w.size()-size, []int{k.KH * k.KW, k.C, k.O}, []int{size, k.O, 1}, []int{-size, 1, k.C})
-			k.Input(r.plan.backend.threads, r.floats(n), r.floats(xr), *turned)
+			gokernel.Move(r.threads, *turned, r.floats(wr), 0, w.size()-size, []int{k.KH * k.KW, k.C, k.O}, []int{size, k.O, 1}, []int{-size, 1, k.C})
+			k.Input(r.threads, r.values(n), r.values(xr), *turned)
 			return nil
 		}
-	case is(KernelAxes) && ones(c.strides) && ones(c.inputDilation):
-		k := gokernel.Conv{N: xd[0], H: xd[1], W: xd[2], C: xd[3], KH: yd[0], KW: yd[1], O: wd[3], OH: wd[1], OW: wd[2], S: two(c.dilation), P: pad, Half: half}
+	case convKernel:
 		return func(r *goRun) error {
-			k.Kernel(r.plan.backend.threads, r.floats(n), r.floats(xr), r.floats(wr))
+			k.Kernel(r.threads, r.floats(n), r.values(xr), r.values(wr))
 			return nil
 		}
 	}
@@ -466,7 +532,7 @@ func nativeReduce(n *goNode) func(r *goRun) error {
 				own = gokernel.Scratch(p.outer * p.inner)
 				dst = *own
 			}
-			gokernel.Reduce(r.plan.backend.threads, dst, src, p.outer, p.run, p.inner, isMax)
+			gokernel.Reduce(r.threads, dst, src, p.outer, p.run, p.inner, isMax)
 			if held != nil {
 				gokernel.Release(held)
 			}
@@ -520,7 +586,7 @@ func nativeView(n *goNode) func(r *goRun) error {
 	}
 	root, out := x.root(), steps(n.dims())
 	return func(r *goRun) error {
-		gokernel.Move(r.plan.backend.threads, r.floats(n), r.floats(root), 0, from, n.dims(), out, src)
+		gokernel.Move(r.threads, r.floats(n), r.floats(root), 0, from, n.dims(), out, src)
 		return nil
 	}
 }
@@ -534,7 +600,7 @@ func nativeConcatenate(n *goNode) func(r *goRun) error {
 	return func(r *goRun) error {
 		at := 0
 		for _, x := range n.in {
-			gokernel.Move(r.plan.backend.threads, r.floats(n), r.floats(x.root()), at*out[axis], 0, x.dims(), out, steps(x.dims()))
+			gokernel.Move(r.threads, r.floats(n), r.floats(x.root()), at*out[axis], 0, x.dims(), out, steps(x.dims()))
 			at += x.dims()[axis]
 		}
 		return nil
@@ -556,7 +622,7 @@ func nativePad(n *goNode) func(r *goRun) error {
 	}
 	root, fill := x.root(), n.in[1].root()
 	return func(r *goRun) error {
-		threads := r.plan.backend.threads
+		threads := r.threads
 		gokernel.Move(threads, r.floats(n), r.floats(fill), 0, 0, []int{n.size()}, []int{1}, []int{0})
 		gokernel.Move(threads, r.floats(n), r.floats(root), at, 0, x.dims(), out, steps(x.dims()))
 		return nil
@@ -591,7 +657,7 @@ func nativeGather(n *goNode) func(r *goRun) error {
 	}
 	rows, root := x.dims()[0], x.root()
 	return func(r *goRun) error {
-		gokernel.Gather(r.plan.backend.threads, r.floats(n), r.floats(root), r.flat(index).([]int32), rows, x.size()/rows)
+		gokernel.Gather(r.threads, r.floats(n), r.floats(root), r.flat(index).([]int32), rows, x.size()/rows)
 		return nil
 	}
 }
@@ -607,7 +673,7 @@ func nativeScatter(n *goNode) func(r *goRun) error {
 	rows, root, updates := x.dims()[0], x.root(), u.root()
 	greatest := n.op == compute.OpTypeScatterMax
 	return func(r *goRun) error {
-		threads := r.plan.backend.threads
+		threads := r.threads
 		gokernel.Copy(threads, r.floats(n), r.floats(root))
 		gokernel.Scatter(threads, r.floats(n), r.floats(updates), r.flat(index).([]int32), rows, n.size()/rows, greatest)
 		return nil

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	blockSize = 2048 // elements that a group computes at a time: a few such blocks fit the first-level cache
+	blockSize = 1024 // elements that a group computes at a time: a few such blocks fit the first-level cache
 	maxBlock  = 8192
 	maxTasks  = 64 // of a group: fixed, since partial sums depend on it
 )
@@ -100,6 +100,9 @@ var goIntLoops = map[compute.OpType]loopKind{
 
 // loopOf is the loop of an operation, or false.
 func loopOf(n *goNode) (k loopKind, ok bool) {
+	if n.rounds {
+		return loopKind{"f", 'f', one(func(dst, a []float32) { copy(dst, a[:len(dst)]) })}, true
+	}
 	if n.op == compute.OpTypeConvertDType {
 		k = loopKind{"b", 'f', one(gokernel.Ones)}
 		return k, k.holds(n)
@@ -121,6 +124,7 @@ type goGroup struct {
 	unit   int // blocks are multiples of it, so that rows and periods are whole in each
 	member map[*goNode]bool
 	steps  []groupStep
+	serial bool // one task
 }
 
 type groupStep struct {
@@ -212,23 +216,27 @@ type fill struct {
 }
 
 type loopStep struct {
-	run   func(dst []float32, in [3][]float32)
-	in    [3]source
-	args  int
-	dst   source
-	bools *goNode // also stored as Bool
-	red   reduction
-	part  int // of partial sums; -1: not a sum over columns
-	node  *goNode
-	max   bool
-	fills []fill // before the step
+	run    func(dst []float32, in [3][]float32)
+	in     [3]source
+	args   int
+	dst    source
+	bools  *goNode // also stored as Bool
+	halves *goNode // also stored as bfloat16
+	red    reduction
+	part   int // of partial sums; -1: not a sum over columns
+	node   *goNode
+	max    bool
+	fills  []fill // before the step
 }
 
 // compile turns the group into a function that runs it block by block.
-func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
+func (g *goGroup) compile(stored []goStore, outside []bool) func(r *goRun) error {
 	block := g.unit * max(blockSize/g.unit, 1)
 	blocks := (g.n + block - 1) / block
 	tasks := min(blocks, maxTasks)
+	if g.serial {
+		tasks = 1
+	}
 	var fills []fill
 	var steps []loopStep
 	regs, sums := 0, 0
@@ -250,14 +258,14 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 	}
 	at := map[*goNode]int{} // temporaries of members
 	find := func(o operand) source {
-		if o.full(g.n) && o.node.word() {
+		if o.full(g.n) && o.node.word() && !stored[o.node.id].half {
 			if g.member[o.node] && !outside[o.node.id] {
 				return source{kind: fromReg, reg: at[o.node]}
 			}
 			return source{kind: fromMemory, node: o.node}
 		}
 		late := g.member[o.node] && g.reduces(o.node)
-		if g.member[o.node] && !late { // Bool
+		if g.member[o.node] && !late { // Bool, or rounded
 			return source{kind: fromReg, reg: at[o.node]}
 		}
 		for _, f := range fills {
@@ -296,13 +304,16 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 				st.part = sums
 				sums += s.red.block
 			}
-		case outside[n.id] && n.f32():
+		case outside[n.id] && n.f32() && !stored[n.id].half:
 			st.dst = source{kind: fromMemory, node: n}
 		default:
 			st.dst = source{kind: fromReg, reg: take()}
 			at[n] = st.dst.reg
-			if outside[n.id] {
+			if outside[n.id] && n.boolean() {
 				st.bools = n
+			}
+			if stored[n.id].half {
+				st.halves = n
 			}
 			if _, used := lastUse[n]; !used || lastUse[n] <= i {
 				spare = append(spare, st.dst.reg)
@@ -331,7 +342,7 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 		if sums > 0 {
 			partial = make([]float32, tasks*sums+tasks)
 		}
-		gokernel.Parallel(r.plan.backend.threads, tasks, func(task int) {
+		gokernel.Parallel(r.threads, tasks, func(task int) {
 			work := gokernel.Scratch(regs * block)
 			defer gokernel.Release(work)
 			reg := func(i, n int) []float32 { return (*work)[i*block : i*block+n] }
@@ -367,6 +378,13 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 					case st.run != nil:
 						dst := reg(st.dst.reg, n)
 						st.run(dst, in)
+						if st.halves != nil {
+							to := r.values(st.halves).Halves[from : from+n]
+							gokernel.Round(to, dst)
+							if st.node.rounds {
+								gokernel.Widen(dst, to)
+							}
+						}
 						if st.bools != nil {
 							gokernel.Bools(r.bools(st.bools)[from:from+n], dst)
 						}
@@ -411,6 +429,10 @@ func (g *goGroup) compile(u *goUnit, outside []bool) func(r *goRun) error {
 func (r *goRun) fill(o operand, dst []float32, from int) {
 	var f []float32
 	var b []bool
+	if r.plan.values[o.node.id].half {
+		gokernel.Widen(dst, r.values(o.node).Halves[from:from+len(dst)])
+		return
+	}
 	if o.node.boolean() {
 		b = r.bools(o.node)
 		if o.inner == 1 && o.block >= from+len(dst) {

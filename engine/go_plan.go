@@ -7,6 +7,8 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+
+	"github.com/selfsame-ml/selfsame/internal/gokernel"
 )
 
 // A goPlan is a sequence of units: one operation each, or a group of element-wise operations and sums that
@@ -27,6 +29,7 @@ type goStore struct {
 	kind   storeKind
 	index  int // offset in the slab, parameter or output
 	floats int
+	half   bool // in the slab as bfloat16
 }
 
 type storeKind uint8
@@ -38,6 +41,7 @@ const (
 	storeOutput
 	storeConst
 	storeInner // a buffer of the inner back end
+	storeLocal // within a chain
 )
 
 // goUnit runs one or more nodes.
@@ -72,7 +76,7 @@ func (n *goNode) alias() bool {
 	case compute.OpTypeBroadcastInDim:
 		return n.size() == n.in[0].size()
 	case compute.OpTypeConvertDType:
-		return n.shape.DType == n.in[0].shape.DType
+		return n.shape.DType == n.in[0].shape.DType && !n.rounds
 	case compute.OpTypeTranspose: // of axes of size 1 only
 		axes := n.attr.([]int)
 		at := -1
@@ -244,6 +248,7 @@ func reductionOf(n *goNode) (operand, reduction, bool) {
 func newGoPlan(b *goBackend, params, order, outs []*goNode) (*goPlan, error) {
 	p := &goPlan{backend: b, params: params, outs: outs, values: make([]goStore, len(order))}
 	join(order)
+	markRounding(order, outs)
 	need := make([]bool, len(order))
 	var visit func(n *goNode)
 	deps := make([][]*goNode, len(order)) // roots that a node reads
@@ -326,6 +331,142 @@ func join(order []*goNode) {
 				known[n.id] = q
 			}
 		}
+	}
+}
+
+var fewHalves = 4096 // elements; smaller values are not worth the rounding
+
+// readsHalf reports that n can read its input root x from memory in bfloat16.
+func readsHalf(n, x *goNode) bool {
+	if ops, ok := elementwise(n); ok {
+		for _, o := range ops {
+			if o.node == x && !o.full(n.size()) {
+				return false
+			}
+		}
+		return true
+	}
+	if o, _, ok := reductionOf(n); ok {
+		return o.full(n.in[0].size())
+	}
+	if n.op != compute.OpTypeConvGeneral {
+		return false
+	}
+	k, form := convOf(n)
+	even := map[convForm]int{convForward: k.C, convInput: k.O}[form]%2 == 0
+	return form != convNone && k.Half && gokernel.HasBF16() && even && (form == convKernel || n.in[1].root() != x)
+}
+
+// readers lists by root the live operations that read it; outputs of the plan are read by themselves.
+func readers(order, outs []*goNode) [][]*goNode {
+	live := make([]bool, len(order))
+	var visit func(n *goNode)
+	visit = func(n *goNode) {
+		if live[n.id] {
+			return
+		}
+		live[n.id] = true
+		for _, x := range n.in {
+			visit(x)
+		}
+	}
+	for _, o := range outs {
+		visit(o)
+	}
+	by := make([][]*goNode, len(order))
+	for _, n := range order {
+		if !live[n.id] || n.alias() {
+			continue
+		}
+		var in []*goNode
+		if ops, ok := elementwise(n); ok { // through repetitions
+			for _, o := range ops {
+				in = append(in, o.node)
+			}
+		} else if o, _, ok := reductionOf(n); ok {
+			in = append(in, o.node)
+		} else {
+			for _, x := range n.in {
+				in = append(in, x.root())
+			}
+		}
+		for _, x := range in {
+			by[x.id] = append(by[x.id], n)
+		}
+	}
+	for _, o := range outs {
+		by[o.root().id] = append(by[o.root().id], o.root())
+	}
+	return by
+}
+
+func allReadHalf(x *goNode, by []*goNode) bool {
+	return len(by) > 0 && !slices.ContainsFunc(by, func(n *goNode) bool { return n == x || !readsHalf(n, x) })
+}
+
+// markRounding finds conversions to bfloat16 that are worth an operation of their own: of what element-wise operations compute, for readers
+// that take it from memory as bfloat16. The others are none: products round what they read.
+func markRounding(order, outs []*goNode) {
+	for _, n := range order {
+		if n.op != compute.OpTypeConvertDType || !n.half || !n.in[0].f32() || n.size() < fewHalves || !gokernel.HasBF16() {
+			continue
+		}
+		root := n.in[0].root()
+		if _, ok := elementwise(root); ok && !root.half {
+			n.rounds = true
+		}
+	}
+	by := readers(order, outs)
+	for _, n := range order {
+		if !n.rounds {
+			continue
+		}
+		n.rounds = allReadHalf(n, by[n.id])
+		for _, other := range by[n.in[0].root().id] { // a value that is kept in float32 as well gains nothing
+			n.rounds = n.rounds && (other == n || other.boolean())
+		}
+	}
+}
+
+// halve decides which values lie in memory as bfloat16: those that are of that type, and those computed without rounding from such.
+func (pl *planner) halve(order []*goNode, outside []bool, links []*goChain) {
+	by := readers(order, pl.plan.outs)
+	exact := func(x *goNode) bool {
+		r := x.root()
+		if c, ok := r.flat.([]float32); ok && r.op == compute.OpTypeConstant && len(c) == 1 {
+			return c[0] == 0
+		}
+		return pl.plan.values[r.id].half
+	}
+	for _, n := range order {
+		u := pl.unitOf[n.id]
+		if u == nil || !outside[n.id] || n.size() < fewHalves || !n.f32() || pl.plan.values[n.id].kind != storeNone || !allReadHalf(n, by[n.id]) {
+			continue
+		}
+		if slices.ContainsFunc(links, func(c *goChain) bool { return c != nil && c.sliced[n] }) {
+			continue // the kernels of products read floats
+		}
+		v := &pl.plan.values[n.id]
+		switch {
+		case n.rounds:
+			v.half = true
+		case n.op == compute.OpTypeConvGeneral && n.half:
+			k, form := convOf(n)
+			v.half = form == convForward || form == convInput && k.S == [2]int{1, 1}
+		case n.op == compute.OpTypeWhere && u.group != nil:
+			v.half = exact(operandRoot(n.in[1])) && exact(operandRoot(n.in[2]))
+		}
+	}
+}
+
+// operandRoot is the root of x behind repetitions.
+func operandRoot(x *goNode) *goNode {
+	for {
+		x = x.root()
+		if x.op != compute.OpTypeBroadcastInDim {
+			return x
+		}
+		x = x.in[0]
 	}
 }
 
@@ -465,25 +606,33 @@ func (pl *planner) finish(order []*goNode, need []bool) error {
 	for _, u := range pl.units {
 		schedule(u)
 	}
-	place := make([]int, len(pl.units))
-	for i, u := range p.units {
-		place[u.id] = i
+	together, links := chains(p.units)
+	p.units = p.units[:0:0]
+	at := make([]int, len(pl.units)) // by unit: its place
+	for i, us := range together {
+		for _, u := range us {
+			at[u.id] = i
+		}
 	}
 	outside := make([]bool, len(order)) // needed outside its unit
+	beyond := make([]bool, len(order))  // and outside its chain
 	end := make([]int, len(order))
-	for i, u := range p.units {
-		for _, n := range u.nodes {
-			for _, d := range pl.deps[n.id] {
-				w := pl.unitOf[d.id]
-				if w == u {
-					continue
-				}
-				if w != nil {
-					outside[d.id] = true
-					end[d.id] = max(end[d.id], i)
-				}
-				if !slices.Contains(u.in, d) {
-					u.in = append(u.in, d)
+	for i, us := range together {
+		for _, u := range us {
+			for _, n := range u.nodes {
+				for _, d := range pl.deps[n.id] {
+					w := pl.unitOf[d.id]
+					if w == u {
+						continue
+					}
+					if w != nil {
+						outside[d.id] = true
+						beyond[d.id] = beyond[d.id] || at[w.id] != i
+						end[d.id] = max(end[d.id], i)
+					}
+					if !slices.Contains(u.in, d) {
+						u.in = append(u.in, d)
+					}
 				}
 			}
 		}
@@ -493,7 +642,7 @@ func (pl *planner) finish(order []*goNode, need []bool) error {
 		if pl.unitOf[r.id] == nil {
 			continue
 		}
-		outside[r.id] = true
+		outside[r.id], beyond[r.id] = true, true
 		end[r.id] = math.MaxInt
 		if v := &p.values[r.id]; v.kind == storeNone {
 			*v = goStore{kind: storeOutput, index: i}
@@ -510,48 +659,93 @@ func (pl *planner) finish(order []*goNode, need []bool) error {
 			p.values[n.id] = goStore{kind: storeConst}
 		}
 	}
-	p.last = make([][]int, len(p.units))
-	free := &regions{}
-	ends := make([][]*goNode, len(p.units))
-	for i, u := range p.units {
-		for _, n := range u.nodes {
-			if !outside[n.id] && u.group != nil && !u.group.reduces(n) {
-				continue
-			}
-			u.out = append(u.out, n)
+	for i, c := range links {
+		if c != nil {
+			c.keep(together[i], outside, beyond)
 		}
-		native := true
-		if u.group != nil {
-			u.run = u.group.compile(u, outside)
-		} else if u.run = nativeOp(u.nodes[0]); u.run == nil {
-			native = false
-			run, err := pl.inner(u.nodes[0])
-			if err != nil {
+	}
+	pl.halve(order, outside, links)
+	p.last = make([][]int, len(together))
+	free := &regions{}
+	ends := make([][]*goNode, len(together))
+	for i, us := range together {
+		for _, u := range us {
+			if err := pl.compile(u, links[i], i, outside, end, ends, free); err != nil {
 				return err
 			}
-			u.run = run
-		}
-		for _, n := range u.out {
-			v := &p.values[n.id]
-			switch {
-			case !native:
-				v.kind = storeInner
-				if end[n.id] < len(p.units) {
-					p.last[max(end[n.id], i)] = append(p.last[max(end[n.id], i)], n.id)
-				}
-			case v.kind == storeNone:
-				floats := (n.size()*n.shape.DType.Size()+3)/4 + 16 // room for whole vectors
-				floats = (floats + 15) &^ 15
-				*v = goStore{kind: storeSlab, index: free.take(floats), floats: floats}
-				at := max(end[n.id], i)
-				ends[at] = append(ends[at], n)
+			if links[i] == nil {
+				p.units = append(p.units, u)
 			}
+		}
+		if c := links[i]; c != nil {
+			whole := &goUnit{run: c.run}
+			for _, u := range us {
+				whole.nodes, c.runs = append(whole.nodes, u.nodes...), append(c.runs, u.run)
+			}
+			p.units = append(p.units, whole)
 		}
 		for _, n := range ends[i] {
 			free.give(p.values[n.id].index, p.values[n.id].floats)
 		}
 	}
 	p.size = free.top
+	return nil
+}
+
+// compile makes the function of a unit, which is the i-th or belongs to chain c there, and gives its values their places.
+func (pl *planner) compile(u *goUnit, c *goChain, i int, outside []bool, end []int, ends [][]*goNode, free *regions) error {
+	p := pl.plan
+	for _, n := range u.nodes {
+		if !outside[n.id] && u.group != nil && !u.group.reduces(n) {
+			continue
+		}
+		u.out = append(u.out, n)
+	}
+	native := true
+	switch {
+	case u.group != nil && c != nil:
+		u.run = u.group.sliced(c.slices).compile(p.values, outside)
+	case u.group != nil:
+		u.run = u.group.compile(p.values, outside)
+	case c != nil:
+		u.run = batchedDot(u.nodes[0])
+	default:
+		if u.run = nativeOp(u.nodes[0]); u.run != nil {
+			break
+		}
+		native = false
+		run, err := pl.inner(u.nodes[0])
+		if err != nil {
+			return err
+		}
+		u.run = run
+	}
+	for _, n := range u.out {
+		v := &p.values[n.id]
+		if c != nil {
+			if _, ok := c.local[n]; ok {
+				v.kind = storeLocal
+				continue
+			}
+		}
+		switch {
+		case !native:
+			v.kind = storeInner
+			if end[n.id] < len(p.last) {
+				p.last[max(end[n.id], i)] = append(p.last[max(end[n.id], i)], n.id)
+			}
+		case v.kind == storeNone:
+			bytes := n.size() * n.shape.DType.Size()
+			if v.half {
+				bytes = 2 * n.size()
+			}
+			floats := (bytes+3)/4 + 16 // room for whole vectors
+			floats = (floats + 15) &^ 15
+			*v = goStore{kind: storeSlab, index: free.take(floats), floats: floats, half: v.half}
+			at := max(end[n.id], i)
+			ends[at] = append(ends[at], n)
+		}
+	}
 	return nil
 }
 

@@ -86,6 +86,7 @@ type goNode struct {
 	attr   any
 	replay replay
 	half   bool // bfloat16 held as float32
+	rounds bool // a conversion to bfloat16 that is an operation; see markRounding
 	param  int  // of a parameter
 	name   string
 	flat   any // of a constant

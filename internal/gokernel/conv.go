@@ -26,7 +26,7 @@ type plane struct {
 func (c Conv) half(channels int) bool { return c.Half && HasBF16() && channels%2 == 0 }
 
 // padded copies the window's reach of one image to dst [ph, pw, c], or returns the image itself where that is the same.
-func (g plane) padded(dst, x []float32) ([]float32, int) {
+func padded[T float32 | uint16](g plane, dst, x []T) ([]T, int) {
 	ph, pw := (g.oh-1)*g.s[0]+g.kh, (g.ow-1)*g.s[1]+g.kw
 	if g.p == [2]int{} && ph <= g.h && pw <= g.w {
 		return x, g.w
@@ -55,8 +55,16 @@ func (g plane) reach() int {
 	return ((g.oh-1)*g.s[0] + g.kh) * ((g.ow-1)*g.s[1] + g.kw) * g.c
 }
 
-// rounded is padded in pairs of bfloat16: dst has half as many words.
-func (g plane) rounded(dst, x []float32) ([]float32, int) {
+// words is padded in words as the kernel reads them: floats, or with half pairs of bfloat16, half as many.
+func (g plane) words(dst []float32, v Values) ([]float32, int) {
+	switch {
+	case !g.half:
+		return padded(g, dst, v.Floats)
+	case v.Halves != nil:
+		h, pw := padded(g, halves(dst), v.Halves)
+		return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(h))), len(h)/2), pw
+	}
+	x := v.Floats
 	ph, pw := (g.oh-1)*g.s[0]+g.kh, (g.ow-1)*g.s[1]+g.kw
 	c := g.c / 2
 	from, to := max(g.p[1], 0), min(g.p[1]+g.w, pw)
@@ -74,8 +82,9 @@ func (g plane) rounded(dst, x []float32) ([]float32, int) {
 	return dst, pw
 }
 
-// correlate runs the plane; packed holds the kernel in panels [kh*kw*c, nr], or with half as many terms in pairs.
-func (g plane) correlate(threads int, dst, x, packed []float32) {
+// correlate runs the plane; packed holds the kernel in panels [kh*kw*c, nr], or with half as many terms in pairs. Columns of dst in
+// bfloat16 must follow each other (col is o).
+func (g plane) correlate(threads int, dst, x Values, packed []float32) {
 	mk := micro.of(g.o)
 	nr := mk.nr
 	c := g.c // words of a pixel
@@ -86,32 +95,43 @@ func (g plane) correlate(threads int, dst, x, packed []float32) {
 	panels := (g.o + nr - 1) / nr
 	size := g.h * g.w * g.c
 	Parallel(threads, g.n, func(i int) {
-		s := Scratch(g.reach() + room)
+		line := (g.ow*nr + 15) &^ 15 // of a panel, before it is rounded
+		s := Scratch(g.reach() + room + line)
 		defer Release(s)
-		buf, pad := (*s)[:room], (*s)[room:]
-		pads := g.padded
-		if g.half {
-			pads = g.rounded
-		}
-		in, pw := pads(pad, x[i*size:(i+1)*size])
+		buf, row, pad := (*s)[:room], (*s)[room:room+line], (*s)[room+line:]
+		in, pw := g.words(pad, x.part(i*size, size))
 		t := &tile{rs: 4 * g.s[1] * c, cs: 4, k0: g.kw * c, k1: g.kh, aJump: 4 * (pw - g.kw) * c, ldb: 4 * nr, kernel: mk, half: g.half}
 		for p := range panels {
 			for r := range g.oh {
 				t.a = unsafe.Pointer(&in[r*g.s[0]*pw*c])
 				t.b = unsafe.Pointer(&packed[p*k*nr])
-				t.rowsOf(g.ow, g.o-p*nr, dst[g.base+i*g.image+r*g.row+p*nr:], g.col, buf)
+				at := g.base + i*g.image + r*g.row + p*nr
+				if dst.Halves == nil {
+					t.rowsOf(g.ow, g.o-p*nr, dst.Floats[at:], g.col, buf)
+					continue
+				}
+				cols := min(nr, g.o-p*nr)
+				t.rowsOf(g.ow, cols, row, cols, buf)
+				if cols == g.o {
+					Round(dst.Halves[at:at+g.ow*cols], row)
+					continue
+				}
+				for q := range g.ow {
+					Round(dst.Halves[at+q*g.col:][:cols], row[q*cols:])
+				}
 			}
 		}
 	})
 }
 
-// Forward sets y to the correlation of x by w.
-func (c Conv) Forward(threads int, y, x, w []float32) {
-	if len(y) == 0 {
+// Forward sets y to the correlation of x by w. x may be bfloat16 where c.Half and C is even, y
+// always.
+func (c Conv) Forward(threads int, y, x Values, w []float32) {
+	if y.len() == 0 {
 		return
 	}
 	if c.C == 0 || c.KH == 0 || c.KW == 0 {
-		clear(y)
+		y.clear()
 		return
 	}
 	g := plane{n: c.N, h: c.H, w: c.W, c: c.C, kh: c.KH, kw: c.KW, o: c.O, oh: c.OH, ow: c.OW, s: c.S, p: c.P,
@@ -135,14 +155,15 @@ func (c Conv) Forward(threads int, y, x, w []float32) {
 	g.correlate(threads, y, x, *packed)
 }
 
-// Input sets dx to the adjoint of the input for the adjoint v of the output.
-func (c Conv) Input(threads int, dx, v, w []float32) {
-	if len(dx) == 0 {
+// Input sets dx to the adjoint of the input for the adjoint v of the output. v may be bfloat16 where c.Half and O is even, dx where
+// the stride is 1 besides.
+func (c Conv) Input(threads int, dx, v Values, w []float32) {
+	if dx.len() == 0 {
 		return
 	}
 	covered := c.S[0] <= c.KH && c.S[1] <= c.KW && c.O > 0 && c.OH > 0 && c.OW > 0
 	if !covered {
-		clear(dx)
+		dx.clear()
 		if c.O == 0 || c.OH == 0 || c.OW == 0 {
 			return
 		}
@@ -192,8 +213,8 @@ func cells(at, s, k int) (i0, n int) {
 	return i0, (k - i0 + s - 1) / s
 }
 
-// Kernel sets dw `[kh, kw, c, o]` to the adjoint of the kernel for the adjoint v of the output.
-func (c Conv) Kernel(threads int, dw, x, v []float32) {
+// Kernel sets dw `[kh, kw, c, o]` to the adjoint of the kernel for the adjoint v of the output. Both may be bfloat16 where c.Half.
+func (c Conv) Kernel(threads int, dw []float32, x, v Values) {
 	if len(dw) == 0 {
 		return
 	}
@@ -252,8 +273,8 @@ func (c Conv) Kernel(threads int, dw, x, v []float32) {
 		for first := part * c.N / parts; first < end; first += together {
 			images := min(together, end-first)
 			for n := range images {
-				c.pixels(in[n*image:(n+1)*image], pad, x[(first+n)*c.H*c.W*c.C:][:c.H*c.W*c.C], g, cw, half)
-				c.adjoints(vp[n*packed:(n+1)*packed], v[(first+n)*c.OH*c.OW*c.O:][:c.OH*c.OW*c.O], ow, nr, half)
+				c.pixels(in[n*image:(n+1)*image], pad, x.part((first+n)*c.H*c.W*c.C, c.H*c.W*c.C), g, cw, half)
+				c.adjoints(vp[n*packed:(n+1)*packed], v.part((first+n)*c.OH*c.OW*c.O, c.OH*c.OW*c.O), ow, nr, half)
 			}
 			for r := 0; r < c.OH; r += lines {
 				t.k1 = min(lines, c.OH-r)
@@ -288,8 +309,12 @@ func (c Conv) Kernel(threads int, dw, x, v []float32) {
 
 // pixels brings the window's reach of an image to dst `[ph, pw, cw]` for the adjoint of the kernel: words are elements, or pairs
 // of an element and the one that the window sees next.
-func (c Conv) pixels(dst, pad, x []float32, g plane, cw int, half bool) {
-	in, iw := g.padded(pad, x)
+func (c Conv) pixels(dst, pad []float32, v Values, g plane, cw int, half bool) {
+	if v.Halves != nil {
+		c.zipped(dst, pad, v.Halves, g, cw)
+		return
+	}
+	in, iw := padded(g, pad, v.Floats)
 	ph, pw := (c.OH-1)*c.S[0]+c.KH, (c.OW-1)*c.S[1]+c.KW
 	next := c.S[1] * c.C
 	for r := range ph {
@@ -318,11 +343,40 @@ func (c Conv) pixels(dst, pad, x []float32, g plane, cw int, half bool) {
 	}
 }
 
+// zipped is pixels of an image in bfloat16.
+func (c Conv) zipped(dst, pad []float32, x []uint16, g plane, cw int) {
+	in, iw := padded(g, halves(pad), x)
+	ph, pw := (c.OH-1)*c.S[0]+c.KH, (c.OW-1)*c.S[1]+c.KW
+	next := c.S[1] * c.C
+	for r := range ph {
+		src := in[r*iw*c.C:][:pw*c.C]
+		row := dst[r*pw*cw : (r+1)*pw*cw]
+		if cw == c.C {
+			n := max(len(src)-next, 0)
+			zip(row[:n], src, src[min(next, len(src)):])
+			zipLast(row[n:], src[n:])
+			continue
+		}
+		for q := range pw {
+			if q+c.S[1] < pw {
+				zip(row[q*cw:q*cw+c.C], src[q*c.C:], src[q*c.C+next:])
+			} else {
+				zipLast(row[q*cw:q*cw+c.C], src[q*c.C:])
+			}
+		}
+	}
+}
+
 // adjoints brings v `[oh, ow, o]` to panels dst `[panels, oh, terms, nr]`, terms being pixels or pairs of pixels of a row.
-func (c Conv) adjoints(dst, v []float32, terms, nr int, half bool) {
+func (c Conv) adjoints(dst []float32, v Values, terms, nr int, half bool) {
 	for p := 0; p*nr < c.O; p++ {
 		for r := range c.OH {
-			to, from := dst[(p*c.OH+r)*terms*nr:][:terms*nr], v[r*c.OW*c.O:(r+1)*c.OW*c.O]
+			to := dst[(p*c.OH+r)*terms*nr:][:terms*nr]
+			if v.Halves != nil {
+				zipPairs(to, v.Halves[r*c.OW*c.O:(r+1)*c.OW*c.O], p*nr, terms, c.OW, c.O, nr)
+				continue
+			}
+			from := v.Floats[r*c.OW*c.O : (r+1)*c.OW*c.O]
 			if half {
 				packPairs(to, from, p*nr, terms, c.OW, c.O, c.O, 1, nr)
 			} else {

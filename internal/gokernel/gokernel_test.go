@@ -250,9 +250,9 @@ func TestConv(t *testing.T) {
 				want []float32
 				run  func(threads int, dst []float32)
 			}{
-				{"forward", y, func(n int, d []float32) { c.Forward(n, d, x, w) }},
-				{"input", dx, func(n int, d []float32) { c.Input(n, d, v, w) }},
-				{"kernel", dw, func(n int, d []float32) { c.Kernel(n, d, x, v) }},
+				{"forward", y, func(n int, d []float32) { c.Forward(n, F(d), F(x), w) }},
+				{"input", dx, func(n int, d []float32) { c.Input(n, F(d), F(v), w) }},
+				{"kernel", dw, func(n int, d []float32) { c.Kernel(n, d, F(x), F(v)) }},
 			} {
 				got, again := normals(len(op.want), 9), normals(len(op.want), 10)
 				op.run(1, got)
@@ -265,6 +265,55 @@ func TestConv(t *testing.T) {
 						r.Fatalf("%s of %+v: element %d is %g, want %g", op.name, c, i, got[i], op.want[i])
 					}
 				}
+			}
+			if !c.Half {
+				return
+			}
+			// The same from and to memory in bfloat16: the same bits, rounded once.
+			toHalf := func(x []float32) Values {
+				h := make([]uint16, len(x))
+				Round(h, x)
+				back := make([]float32, len(x))
+				Widen(back, h)
+				if !slices.Equal(back, x) {
+					r.Fatal("numbers that bfloat16 holds are not kept")
+				}
+				return Values{Halves: h}
+			}
+			same := func(name string, got Values, want []float32) {
+				h := got.Halves
+				if h == nil {
+					if !slices.Equal(got.Floats, want) {
+						r.Fatalf("%s of %+v from bfloat16 differs", name, c)
+					}
+					return
+				}
+				rounded := make([]uint16, len(want))
+				Round(rounded, want)
+				if !slices.Equal(h, rounded) {
+					r.Fatalf("%s of %+v to bfloat16 differs", name, c)
+				}
+			}
+			xs, vs := F(x), toHalf(v)
+			if c.C%2 == 0 {
+				xs = toHalf(x)
+			}
+			c.Forward(2, F(y), F(x), w)
+			to := Values{Halves: make([]uint16, len(y))}
+			c.Forward(2, to, xs, w)
+			same("forward", to, y)
+			c.Kernel(2, dw, F(x), F(v))
+			again := make([]float32, len(dw))
+			c.Kernel(2, again, toHalf(x), vs)
+			same("kernel", F(again), dw)
+			if c.O%2 == 0 {
+				c.Input(2, F(dx), F(v), w)
+				to = F(make([]float32, len(dx)))
+				if c.S == [2]int{1, 1} {
+					to = Values{Halves: make([]uint16, len(dx))}
+				}
+				c.Input(2, to, vs, w)
+				same("input", to, dx)
 			}
 		})
 	})
@@ -452,7 +501,7 @@ func BenchmarkConv(b *testing.B) {
 		x, w, y := normals(c.N*c.H*c.W*c.C, 1), normals(c.KH*c.KW*c.C*c.O, 2), normals(c.N*c.OH*c.OW*c.O, 3)
 		for _, c.Half = range []bool{false, HasBF16()} {
 			for name, f := range map[string]func(){
-				"forward": func() { c.Forward(1, y, x, w) }, "input": func() { c.Input(1, x, y, w) }, "kernel": func() { c.Kernel(1, w, x, y) },
+				"forward": func() { c.Forward(1, F(y), F(x), w) }, "input": func() { c.Input(1, F(x), F(y), w) }, "kernel": func() { c.Kernel(1, w, F(x), F(y)) },
 			} {
 				b.Run(fmt.Sprintf("%s/%dx%d/half=%t", name, c.H, c.C, c.Half), func(b *testing.B) {
 					for b.Loop() {

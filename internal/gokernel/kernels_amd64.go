@@ -30,7 +30,7 @@ var (
 		1: tile5121, 2: tile5122, 3: tile5123, 4: tile5124, 5: tile5125, 6: tile5126, 7: tile5127, 8: tile5128}}
 	avx512BF16 = microKernel{name: "avx512bf16", mr: 8, nr: 32, narrow: &narrowBF16, run: avx512.run, pairs: &[17]func(t *tile){
 		1: tileBF16x1, 2: tileBF16x2, 3: tileBF16x3, 4: tileBF16x4, 5: tileBF16x5, 6: tileBF16x6, 7: tileBF16x7, 8: tileBF16x8},
-		interleave: pairsBF16, convert: convertBF16}
+		interleave: pairsBF16, convert: convertBF16, widen: widenAVX512, zip: zipAVX512}
 	narrow512 = microKernel{name: "narrow512", mr: 16, nr: 16, run: [17]func(t *tile){
 		1: tileNarrow1, 2: tileNarrow2, 3: tileNarrow3, 4: tileNarrow4, 5: tileNarrow5, 6: tileNarrow6, 7: tileNarrow7, 8: tileNarrow8,
 		9: tileNarrow9, 10: tileNarrow10, 11: tileNarrow11, 12: tileNarrow12, 13: tileNarrow13, 14: tileNarrow14, 15: tileNarrow15, 16: tileNarrow16}}
@@ -315,3 +315,9 @@ func tileNarrow16(t *tile)
 
 //go:noescape
 func tileNarrowBF16x16(t *tile)
+
+//go:noescape
+func widenAVX512(dst *float32, a *uint16, n int)
+
+//go:noescape
+func zipAVX512(dst *uint32, a, b *uint16, n int)

@@ -38,6 +38,8 @@ type microKernel struct {
 	pairs      *[17]func(t *tile)
 	interleave func(dst *uint32, a, b *float32, n int) // pairs of elements of a and b, by 16
 	convert    func(dst *uint32, a *float32, n int)    // by 32
+	widen      func(dst *float32, a *uint16, n int)    // by 16
+	zip        func(dst *uint32, a, b *uint16, n int)  // interleave of what is bfloat16 already, by 16
 }
 
 // of is the micro-kernel for so many columns in all.

@@ -303,6 +303,7 @@ func main() {
 	unaries()
 	rowReductions()
 	halves()
+	halfMemory()
 	functions()
 	constants()
 	if err := os.WriteFile("kernels_amd64.s", out.Bytes(), 0o644); err != nil {

@@ -68,6 +68,45 @@ func halves() {
 	p("\tRET")
 }
 
+// halfMemory writes the loops over bfloat16 in memory, by 16: to floats, and interleaved to pairs.
+func halfMemory() {
+	p("\n// func widenAVX512(dst *float32, a *uint16, n int)")
+	p("TEXT ·widenAVX512(SB), NOSPLIT, $0-24")
+	p("\tMOVQ dst+0(FP), DI")
+	p("\tMOVQ a+8(FP), SI")
+	p("\tMOVQ n+16(FP), CX")
+	p("loop:")
+	p("\tVPMOVZXWD (SI), Z0")
+	p("\tVPSLLD $16, Z0, Z0")
+	p("\tVMOVUPS Z0, (DI)")
+	p("\tADDQ $32, SI")
+	p("\tADDQ $64, DI")
+	p("\tDECQ CX")
+	p("\tJNZ loop")
+	p("\tVZEROUPPER")
+	p("\tRET")
+
+	p("\n// func zipAVX512(dst *uint32, a, b *uint16, n int)")
+	p("TEXT ·zipAVX512(SB), NOSPLIT, $0-32")
+	p("\tMOVQ dst+0(FP), DI")
+	p("\tMOVQ a+8(FP), SI")
+	p("\tMOVQ b+16(FP), DX")
+	p("\tMOVQ n+24(FP), CX")
+	p("loop:")
+	p("\tVPMOVZXWD (SI), Z0")
+	p("\tVPMOVZXWD (DX), Z1")
+	p("\tVPSLLD $16, Z1, Z1")
+	p("\tVPORD Z1, Z0, Z0")
+	p("\tVMOVUPS Z0, (DI)")
+	p("\tADDQ $32, SI")
+	p("\tADDQ $32, DX")
+	p("\tADDQ $64, DI")
+	p("\tDECQ CX")
+	p("\tJNZ loop")
+	p("\tVZEROUPPER")
+	p("\tRET")
+}
+
 // rowReductions write dst[i] = sum (or greatest) of row i, which has n groups of 8; rows are stride bytes apart.
 func rowReductions() {
 	for _, max := range []bool{false, true} {
