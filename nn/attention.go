@@ -58,10 +58,11 @@ func ScaledDotProduct(q, k, v *graph.Node, opt AttentionOptions) *graph.Node {
 			return graph.Mul(bmm(e, 2, v, 1), inverse) // the softmax is divided after the product, which is smaller
 		},
 		func(y, dy *graph.Node) []*graph.Node {
-			// sum_j p_ij dp_ij = dy_i·y_i, as in FlashAttention (Dao et al. 2022, appendix B).
+			// sum_j p_ij dp_ij = dy_i·y_i, as in FlashAttention (Dao et al. 2022, appendix B). The 1/sum of p goes to dy, which is smaller.
+			dy = graph.Mul(dy, inverse)
 			delta := keepLast(graph.ReduceSum, graph.Mul(dy, y))
-			ds := graph.Mul(graph.Mul(e, inverse), graph.Sub(bmm(dy, 2, v, 2), delta))
-			return []*graph.Node{graph.MulScalar(bmm(ds, 2, k, 1), scale), bmm(ds, 1, scaled, 1), bmm(e, 1, graph.Mul(dy, inverse), 1)}
+			ds := graph.Mul(e, graph.Sub(bmm(dy, 2, v, 2), delta))
+			return []*graph.Node{graph.MulScalar(bmm(ds, 2, k, 1), scale), bmm(ds, 1, scaled, 1), bmm(e, 1, dy, 1)}
 		})
 	return graph.Reshape(y, b, h, s, d)
 }
