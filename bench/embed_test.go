@@ -46,14 +46,11 @@ func (d *decoded) Fill(dst *domain.Array, row int, _ domain.Part, i int) error {
 	return nil
 }
 
-// BenchmarkEmbed is inference on 4096 decoded images of 32x32x3 (256 on the go engine): bytes to features. As in
+// BenchmarkEmbed is inference on 4096 decoded images of 32x32x3: bytes to features. As in
 // selfsame.Open, features are float32 unless SELFSAME_BENCH_PRECISION is bf16.
 func BenchmarkEmbed(b *testing.B) {
 	e := open(b)
-	n := 4096
-	if e.Kind() == engine.Go {
-		n = 256
-	}
+	const n = 4096
 	d := &decoded{field: domain.Field{Name: "image", DType: domain.U8, Dims: []int{32, 32, 3}}}
 	d.pixels = make([]uint8, n*d.field.Size())
 	r := rng.New(3, rng.Views)
@@ -175,8 +172,6 @@ func BenchmarkEmbedFolder(b *testing.B) {
 			e := open(b)
 			if v, err := strconv.Atoi(os.Getenv("SELFSAME_BENCH_IMAGES")); err == nil {
 				c.n = v
-			} else if e.Kind() == engine.Go {
-				c.n /= 20
 			}
 			dir := b.TempDir()
 			folder := filepath.Join(dir, "pictures")
