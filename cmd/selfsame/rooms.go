@@ -61,7 +61,7 @@ func roomHints(err error) (out []string) {
 	case errors.Is(err, store.ErrLocked):
 		out = append(out, "wait for the other process, or name another directory with --out")
 	case errors.Is(err, syscall.ENOSPC):
-		out = append(out, "make room on that disk; the same command goes on where this one stopped")
+		out = append(out, "make room on that disk and give the command again; a run goes on where it stopped")
 	}
 	return out
 }

@@ -218,8 +218,8 @@ type runner struct {
 	table    *table
 	readers  []*fastx.Reader
 	pairs    *fastx.Pairs
-	files    []*os.File
 	spool    *os.File // the standard input on disk
+	named    bool     // spool still has its name
 	writers  []*fastx.Writer
 	changes  *changeFile
 	total    int64 // reads of the first pass
@@ -253,7 +253,7 @@ func (r *runner) open(ctx context.Context) error {
 			}
 		}
 	}
-	if err := r.rewind(); err != nil {
+	if err := r.rewind(ctx); err != nil {
 		return err
 	}
 	if !r.DryRun {
@@ -287,28 +287,82 @@ func (r *runner) keepStdin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("denoise: temporary file: %w", err)
 	}
-	r.spool = f
-	n, err := io.Copy(f, &ctxReader{ctx, r.Stdin})
+	// Where the system lets an open file lose its name (Unix), nothing stays behind however the process ends.
+	r.spool, r.named = f, os.Remove(f.Name()) != nil
+	n, err := io.Copy(f, newWaiting(ctx, r.Stdin))
 	if err != nil {
 		return fmt.Errorf("denoise: copying the standard input to %s, after %d bytes: %w", f.Name(), n, err)
 	}
 	return nil
 }
 
-type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
+// waiting reads ahead in a goroutine of its own, so that a Read that waits for a silent pipe ends with ctx. The goroutine ends with
+// the Read of r that it is in.
+type waiting struct {
+	ctx  context.Context
+	full chan part
+	free chan []byte
+	part part
+	at   int
 }
 
-func (c *ctxReader) Read(b []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
+type part struct {
+	b   []byte // of a buffer of readAhead bytes
+	err error
+}
+
+const readAhead = 256 << 10
+
+func newWaiting(ctx context.Context, r io.Reader) *waiting {
+	w := &waiting{ctx: ctx, full: make(chan part, 1), free: make(chan []byte, 2)}
+	for range 2 {
+		w.free <- make([]byte, readAhead)
 	}
-	return c.r.Read(b)
+	go func() {
+		for {
+			var b []byte
+			select {
+			case b = <-w.free:
+			case <-ctx.Done():
+				return
+			}
+			n, err := r.Read(b)
+			select {
+			case w.full <- part{b[:n], err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return w
+}
+
+// Read gives what was read ahead, or the cause of the end of ctx.
+func (w *waiting) Read(p []byte) (int, error) {
+	for w.at == len(w.part.b) {
+		if w.part.err != nil {
+			return 0, w.part.err
+		}
+		if w.part.b != nil {
+			w.free <- w.part.b[:readAhead]
+			w.part.b, w.at = nil, 0
+		}
+		select {
+		case w.part = <-w.full:
+		case <-w.ctx.Done():
+			return 0, w.ctx.Err()
+		}
+	}
+	n := copy(p, w.part.b[w.at:])
+	w.at += n
+	return n, nil
 }
 
 // rewind opens the inputs at their start.
-func (r *runner) rewind() error {
+func (r *runner) rewind(ctx context.Context) error {
 	r.closeReaders()
 	for _, in := range r.In {
 		var rd *fastx.Reader
@@ -322,7 +376,7 @@ func (r *runner) rewind() error {
 				rd, err = fastx.NewReader(bufio.NewReaderSize(r.spool, 1<<16), "standard input", opt)
 			}
 		default:
-			rd, err = fastx.NewReader(r.Stdin, "standard input", opt)
+			rd, err = fastx.NewReader(newWaiting(ctx, r.Stdin), "standard input", opt)
 		}
 		if err != nil {
 			return err
@@ -409,7 +463,7 @@ func (r *runner) collect(ctx context.Context) error {
 	if err := r.index.finish(ctx); err != nil {
 		return err
 	}
-	return r.rewind()
+	return r.rewind(ctx)
 }
 
 // correct is the pass that writes: one goroutine reads, Threads correct, this one writes in order.
@@ -731,7 +785,10 @@ func (r *runner) close() error {
 		r.changes.abort()
 	}
 	if r.spool != nil {
-		errs = append(errs, r.spool.Close(), os.Remove(r.spool.Name()))
+		errs = append(errs, r.spool.Close())
+		if r.named {
+			errs = append(errs, os.Remove(r.spool.Name()))
+		}
 	}
 	if r.index != nil {
 		errs = append(errs, r.index.close())

@@ -387,6 +387,25 @@ func TestRunStops(t *testing.T) {
 			}
 		})
 	}
+	for _, alone := range []bool{false, true} {
+		t.Run(fmt.Sprintf("cancelled on a silent pipe, alone %v", alone), func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			r, w := io.Pipe()
+			defer w.Close()
+			go func() {
+				w.Write(s.fastq[:len(s.fastq)/2]) // then nothing more comes, and no end
+				cancel()
+			}()
+			cfg := testConfig(t)
+			cfg.In, cfg.Out, cfg.Stdin, cfg.Alone = []string{"-"}, []string{out}, r, alone
+			if alone {
+				cfg.index = nil
+			}
+			if _, err := Run(ctx, cfg); !errors.Is(err, context.Canceled) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
 	t.Run("network fails", func(t *testing.T) {
 		broken := errors.New("broken")
 		cfg := testConfig(t)
