@@ -39,6 +39,10 @@ const (
 // fraction of the untrained encoder's values as a risk.
 func (w *watch) judge(h *Health, m objective.Health) {
 	first := w.first
+	if w.places {
+		h.Verdict, h.Why = Healthy, fmt.Sprintf("every place of a sample is restored by itself, so that features of whole samples need not differ (effective rank %.1f of %d, spread %.2f)", h.EffectiveRank, h.Dim, h.Spread)
+		return
+	}
 	switch word := m.Verdict(); {
 	case word != objective.Healthy && h.Step == 0: // nothing has been trained that could have collapsed
 		h.Verdict, h.Why = AtRisk, "the untrained encoder hardly tells the samples apart: "+strings.TrimPrefix(m.String(), "collapse ")
@@ -101,6 +105,7 @@ type watch struct {
 	nPairs      int
 	first       *Health
 	projections *float64 // at the first step
+	places      bool     // only places of samples are restored (domain.Truther): no collapse can be seen in features of whole ones
 }
 
 func newWatch(cfg Config, m *Model, sampler domain.Sampler) (*watch, error) {
@@ -118,6 +123,14 @@ func newWatch(cfg Config, m *Model, sampler domain.Sampler) (*watch, error) {
 				}
 			}
 		}
+	}
+	w.places = len(m.Streams) > 0
+	for _, st := range m.Streams {
+		truther := slices.ContainsFunc(sampler.Transforms(), func(t domain.Transformation) bool {
+			_, ok := t.(domain.Truther)
+			return ok && t.Config().Name == st.Name
+		})
+		w.places = w.places && st.Kind == contract.Restorable && truther
 	}
 	input := cfg.Samples.Input()
 	var err error

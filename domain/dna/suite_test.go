@@ -76,7 +76,9 @@ func TestSuite(t *testing.T) {
 		{"rate:0.01,0.005,0.005", map[string]contract.Range{"noise": rg(1, 1), "depth": rg(2, 4), "length": rg(60, 60), "variants": rg(0, 0)}},
 	} {
 		t.Run(c.profile, func(t *testing.T) {
-			domaintest.Run(t, func(t *testing.T) domain.Samples { return opened(t, recipeOf(path, sequencerConfig(c.profile, c.params))) })
+			domaintest.Run(t, func(t *testing.T) domain.Samples {
+				return opened(t, recipeOf(path, sequencerConfig(c.profile, c.params)))
+			})
 		})
 	}
 }
