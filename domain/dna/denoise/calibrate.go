@@ -20,7 +20,8 @@ type Calibration struct {
 	Confidence float64 `json:"confidence"` // of the upper bounds, one-sided
 	Source     string  `json:"source"`     // what the reads were made of
 	// Curves hold the isotonic maps (Zadrozny & Elkan 2002; pool adjacent violators) by kind and depth bin, fitted on one half of
-	// the reads.
+	// the reads. Between the centres of the pooled steps they rise evenly in log odds (centred isotonic regression, Oron & Flournoy
+	// 2017), so that they tell scores of one step apart.
 	Curves []Curve `json:"curves"`
 	// Promises hold the table of thresholds by depth bin, and Reliability the check of the maps, both counted on the other half.
 	Promises    []Promise `json:"promises"`
@@ -29,12 +30,13 @@ type Calibration struct {
 	table *table
 }
 
-// Curve is a step function: at log odds of From[i] and above the probability is P[i]. Below From[0] it is P[0].
+// Curve is a rising function: at log odds At[i] the probability is P[i]; between two of them log odds of P are interpolated linearly, before
+// the first and after the last P is constant.
 type Curve struct {
 	Kind  string    `json:"kind"`
 	Depth string    `json:"depth"` // "" is every depth, for the bins that have no curve of their own
 	Calls int64     `json:"calls"`
-	From  []float64 `json:"from"`
+	At    []float64 `json:"at"`
 	P     []float64 `json:"p"`
 }
 
@@ -61,7 +63,8 @@ type Bar struct {
 }
 
 // thresholds of the promise table, in rising order.
-var thresholds = []float64{0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995, 0.99999}
+var thresholds = []float64{0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.9965, 0.998, 0.9985,
+	0.999, 0.9993, 0.9995, 0.9997, 0.9998, 0.9999, 0.99995, 0.99999}
 
 // tally counts calls by step of their score.
 type tally struct{ right, wrong [scoreSteps]int64 }
@@ -296,11 +299,11 @@ func barEdge(p float64) float64 {
 	return edges[max(i, 0)]
 }
 
-// isotonic fits a rising step function by pool adjacent violators, on steps of at least stepCalls calls. Each step is the mean of
+// isotonic fits a rising curve by pool adjacent violators, on steps of at least stepCalls calls. The height of a step is the mean of
 // the posterior under a flat prior, (right+1)/(calls+2), so that no finite number of calls gives certainty.
 func isotonic(t *tally, k Kind, depth string) Curve {
 	type block struct {
-		from  int
+		score float64 // sum over the calls
 		right float64
 		n     float64
 	}
@@ -313,8 +316,9 @@ func isotonic(t *tally, k Kind, depth string) Curve {
 			continue
 		}
 		if !open {
-			cur, open = block{from: s}, true
+			cur, open = block{}, true
 		}
+		cur.score += n * (scoreFrom + scoreStep*(float64(s)+0.5))
 		cur.right += r
 		cur.n += n
 		if cur.n >= stepCalls {
@@ -322,12 +326,12 @@ func isotonic(t *tally, k Kind, depth string) Curve {
 			open = false
 		}
 	}
+	join := func(a *block, b block) { a.score, a.right, a.n = a.score+b.score, a.right+b.right, a.n+b.n }
 	if open { // the rest joins the last step
 		if len(raw) == 0 {
 			raw = append(raw, cur)
 		} else {
-			raw[len(raw)-1].right += cur.right
-			raw[len(raw)-1].n += cur.n
+			join(&raw[len(raw)-1], cur)
 		}
 	}
 	p := func(b block) float64 { return (b.right + 1) / (b.n + 2) }
@@ -335,14 +339,13 @@ func isotonic(t *tally, k Kind, depth string) Curve {
 	for _, b := range raw {
 		pooled = append(pooled, b)
 		for n := len(pooled); n > 1 && p(pooled[n-2]) >= p(pooled[n-1]); n = len(pooled) {
-			pooled[n-2].right += pooled[n-1].right
-			pooled[n-2].n += pooled[n-1].n
+			join(&pooled[n-2], pooled[n-1])
 			pooled = pooled[:n-1]
 		}
 	}
 	c := Curve{Kind: k.String(), Depth: depth, Calls: t.calls()}
 	for _, b := range pooled {
-		c.From = append(c.From, scoreFrom+scoreStep*float64(b.from))
+		c.At = append(c.At, b.score/b.n)
 		c.P = append(c.P, p(b))
 	}
 	return c
@@ -370,20 +373,25 @@ func plain() *table {
 func (c *Calibration) bind() {
 	t := plain()
 	put := func(cv *Curve, k, bin int) {
-		i := 0
-		for s := range scoreSteps {
-			x := scoreFrom + scoreStep*float64(s)
-			for i+1 < len(cv.From) && x >= cv.From[i+1] {
+		last := len(cv.At) - 1
+		for i, s := 0, 0; s < scoreSteps; s++ {
+			x := scoreFrom + scoreStep*(float64(s)+0.5)
+			for i < last && x >= cv.At[i+1] {
 				i++
 			}
-			t.p[k][bin][s] = cv.P[i]
+			p := cv.P[i]
+			if x > cv.At[i] && i < last {
+				t := (x - cv.At[i]) / (cv.At[i+1] - cv.At[i])
+				p = sigmoid((1-t)*logit(cv.P[i]) + t*logit(cv.P[i+1]))
+			}
+			t.p[k][bin][s] = p
 		}
 	}
 	for _, own := range []bool{false, true} { // curves of every depth first
 		for i := range c.Curves {
 			cv := &c.Curves[i]
 			k := slices.Index(kindNames[:], cv.Kind)
-			if k < 0 || (cv.Depth != "") != own || len(cv.From) == 0 {
+			if k < 0 || (cv.Depth != "") != own || len(cv.At) == 0 {
 				continue
 			}
 			for bin := range DepthBins {
@@ -406,12 +414,12 @@ func ParseCalibration(b []byte) (*Calibration, error) {
 		return nil, fmt.Errorf("denoise: calibration: format %d is not known, want 1", c.Format)
 	}
 	for _, cv := range c.Curves {
-		if len(cv.From) != len(cv.P) || !slices.IsSorted(cv.From) || !slices.IsSorted(cv.P) {
+		if len(cv.At) != len(cv.P) || !rising(cv.At) || !slices.IsSorted(cv.P) {
 			return nil, fmt.Errorf("denoise: calibration: the curve of %s at depth %q does not rise", cv.Kind, cv.Depth)
 		}
 		for _, p := range cv.P {
-			if !(p >= 0 && p <= 1) { // NaN too
-				return nil, fmt.Errorf("denoise: calibration: probability %g of %s at depth %q is not within 0 and 1", p, cv.Kind, cv.Depth)
+			if !(p > 0 && p < 1) { // NaN too
+				return nil, fmt.Errorf("denoise: calibration: probability %g of %s at depth %q is not between 0 and 1", p, cv.Kind, cv.Depth)
 			}
 		}
 	}
@@ -483,4 +491,14 @@ func Choose(c *Calibration, least, perMb float64) (Policy, error) {
 		}
 	}
 	return p, nil
+}
+
+// rising reports whether numbers rise, every one above the one before.
+func rising(v []float64) bool {
+	for i := 1; i < len(v); i++ {
+		if !(v[i] > v[i-1]) {
+			return false
+		}
+	}
+	return true
 }

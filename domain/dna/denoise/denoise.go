@@ -166,5 +166,8 @@ func best(l []float32, first int) (k int, odds float64) {
 	return k, float64(l[k]) - top - math.Log(rest)
 }
 
+// logit is the inverse of sigmoid.
+func logit(p float64) float64 { return math.Log(p / (1 - p)) }
+
 // sigmoid turns log odds into a probability.
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }

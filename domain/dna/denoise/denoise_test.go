@@ -339,6 +339,13 @@ func TestCalibration(t *testing.T) {
 			}
 		}
 	}
+	for k := range Kinds {
+		for bin := range DepthBins {
+			if !slices.IsSorted(c.table.p[k][bin][:]) {
+				t.Errorf("%v at depth %s does not rise", k, DepthName(bin))
+			}
+		}
+	}
 	for _, b := range c.Reliability {
 		if se := math.Sqrt(b.Mean*(1-b.Mean)/float64(b.Calls)) + 0.01; math.Abs(b.Mean-b.Right) > 5*se {
 			t.Errorf("bar %+v is not reliable (%.3g)", b, se)
@@ -425,8 +432,9 @@ func TestFitterErrors(t *testing.T) {
 	if err := f.Add(0, []uint8{1}, nil, nil, nil, nil); err == nil {
 		t.Error("lengths are not checked")
 	}
-	for _, bad := range []string{"", "{", `{"format":2}`, `{"format":1,"curves":[{"kind":"delete","from":[1],"p":[]}]}`,
-		`{"format":1,"curves":[{"kind":"delete","from":[1,2],"p":[0.9,0.2]}]}`, `{"format":1,"curves":[{"kind":"delete","from":[1],"p":[7]}]}`} {
+	for _, bad := range []string{"", "{", `{"format":2}`, `{"format":1,"curves":[{"kind":"delete","at":[1],"p":[]}]}`,
+		`{"format":1,"curves":[{"kind":"delete","at":[1,2],"p":[0.9,0.2]}]}`, `{"format":1,"curves":[{"kind":"delete","at":[1],"p":[7]}]}`,
+		`{"format":1,"curves":[{"kind":"delete","at":[1],"p":[1]}]}`, `{"format":1,"curves":[{"kind":"delete","at":[2,2],"p":[0.1,0.2]}]}`} {
 		if _, err := ParseCalibration([]byte(bad)); err == nil {
 			t.Errorf("%q is a calibration", bad)
 		}
