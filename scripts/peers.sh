@@ -4,8 +4,9 @@
 #   PEERS_PYTHON  python with torch, torchvision and lightly (a virtual environment outside the repository)
 #   PEERS_DIR     folder of the peer programs (default ../shared/peers)
 #   PEERS_ROUNDS  rounds (default 5; one round of everything takes about 12 minutes on 2 cores)
-#   PEERS_ONLY    measures to run, of: simclr lm views pretrain embed; the others keep what OUT.csv's last runs
+#   PEERS_ONLY    measures to run, of: simclr lm views pretrain embed folder; the others keep what OUT.csv's last runs
 #                 gave (default: all)
+#   PEERS_LM      forms of PyTorch's language model (default: own eager compile compile_own)
 #   PEERS_WRAP    command put before every measured program, e.g. "nice -n -19" (default: none)
 #   PEERS_ROWS    file of the single values (default runs/peers/rows.csv)
 # A program that fails is named and the rest goes on; the exit status is 1 then. OUT.csv is written anew after every measure.
@@ -15,11 +16,11 @@ out=$1
 : "${PEERS_PYTHON:?is not set: the python of an environment that has torch (see requirements.txt in PEERS_DIR)}"
 : "${PEERS_DIR:=../shared/peers}" "${PEERS_ROUNDS:=5}" "${PEERS_ROWS:=runs/peers/rows.csv}"
 read -ra wrap <<<"${PEERS_WRAP:-}"
-read -ra measures <<<"${PEERS_ONLY:-simclr lm views pretrain embed}"
+read -ra measures <<<"${PEERS_ONLY:-simclr lm views pretrain embed folder}"
 for m in "${measures[@]}"; do
 	case $m in
-	simclr | lm | views | pretrain | embed) ;;
-	*) echo "peers.sh: PEERS_ONLY: no measure $m (simclr lm views pretrain embed)" >&2 && exit 2 ;;
+	simclr | lm | views | pretrain | embed | folder) ;;
+	*) echo "peers.sh: PEERS_ONLY: no measure $m (simclr lm views pretrain embed folder)" >&2 && exit 2 ;;
 	esac
 done
 [ -f "$PEERS_DIR/simclr_step.py" ] || { echo "peers.sh: $PEERS_DIR holds no simclr_step.py (PEERS_DIR)" >&2; exit 2; }
@@ -92,9 +93,10 @@ simclr() {
 lm() {
 	ours masked_lm_step selfsame-xla-fp32 MaskedLMStep 10x tokens/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=fp32
 	ours masked_lm_step selfsame-go-fp32 MaskedLMStep 10x tokens/s SELFSAME_BENCH_ENGINE=go SELFSAME_BENCH_PRECISION=fp32
-	local form forms=(own eager)
-	if command -v "${CXX:-g++}" >/dev/null; then forms+=(compile compile_own); else echo "peers.sh: no C++ compiler: torch.compile is left out" >&2; fi
+	local form forms
+	read -ra forms <<<"${PEERS_LM:-own eager compile compile_own}"
 	for form in "${forms[@]}"; do
+		case $form in compile*) command -v "${CXX:-g++}" >/dev/null || { echo "peers.sh: no C++ compiler: torch.compile is left out" >&2; continue; } ;; esac
 		both masked_lm_step transformer_step.py --impl "$form" --threads 2
 	done
 	ours masked_lm_step selfsame-xla-bf16 MaskedLMStep 10x tokens/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=bf16
@@ -114,10 +116,8 @@ views() {
 
 pretrain() {
 	[ -n "$fashion" ] || { : >"$tmp/err"; failed "pretrain_fashion: Fashion-MNIST is not here (make data)"; return; }
-	local workers
-	for workers in 1 2; do
-		both pretrain_fashion "$own/fashion_rate.py" --data "$fashion" --threads 2 --workers "$workers"
-	done
+	both pretrain_fashion "$own/fashion_rate.py" --data "$fashion" --threads 2 --workers 1
+	peer pretrain_fashion 1 "$own/fashion_rate.py" --data "$fashion" --threads 2 --workers 2
 	ours pretrain_fashion selfsame-xla-bf16 PretrainFashion 1x images/s SELFSAME_BENCH_ENGINE=xla SELFSAME_BENCH_PRECISION=bf16
 	ours pretrain_fashion selfsame-go-bf16 PretrainFashion 1x images/s SELFSAME_BENCH_ENGINE=go SELFSAME_BENCH_PRECISION=bf16
 	both pretrain_fashion "$own/fashion_rate.py" --data "$fashion" --threads 2 --workers 1 --bf16
@@ -135,13 +135,16 @@ embed() {
 		done
 		both embed "$own/embed.py" --threads 2 "${bf16[@]}"
 	done
+}
+
+folder() {
+	local engine precision loader
 	local set=png28x1 # the pictures stay for the peer
 	for engine in xla go; do
 		for precision in fp32 bf16; do
 			ours embed_folder "selfsame-$engine-$precision" "EmbedFolder/$set\$" 1x images/s SELFSAME_BENCH_ENGINE=$engine SELFSAME_BENCH_PRECISION="$precision" SELFSAME_BENCH_FOLDER="$tmp/pictures"
 		done
 	done
-	local loader
 	for loader in workers inprocess; do
 		peer embed_folder 0 "$own/embed.py" "$tmp/pictures/$set" --threads 2 --loader "$loader" --rounds 1
 		peer embed_folder 1 "$own/embed.py" "$tmp/pictures/$set" --threads 2 --loader "$loader" --rounds 1
