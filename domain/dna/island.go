@@ -72,6 +72,7 @@ func (s *settings) draw(r *rand.Rand, noise float64, p *view.Params) {
 	p.V[paramLength] = view.Uniform(r, s.cfg.Params["length"], true)
 	p.V[paramRepeats] = view.Uniform(r, s.cfg.Params["repeats"], false)
 	p.V[paramAlleles] = view.Uniform(r, s.cfg.Params["alleles"], false)
+	p.V[paramGaps] = s.cfg.Params["gaps"].From
 	k := r.Uint64()
 	p.V[paramKeyHigh], p.V[paramKeyLow] = float64(k>>32), float64(uint32(k))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,7 @@ const (
 	paramLength
 	paramRepeats
 	paramAlleles
+	paramGaps
 	paramCount
 	paramKeyHigh = paramCount // the key of everything else
 	paramKeyLow  = paramCount + 1
@@ -60,6 +62,7 @@ func Specs() []view.Spec {
 			paramLength:   {Name: "length", Unit: "bases", Max: maxLength, Integer: true, Default: rg(0, 0), Doc: "of a read; 0: as the profile has them, at most 900"},
 			paramRepeats:  {Name: "repeats", Unit: "fraction", Max: 1, Default: rg(0.2, 0.2), Doc: "samples among whose overlaps are reads of another copy of the region, 0.3 to 5 % diverged"},
 			paramAlleles:  {Name: "alleles", Unit: "fraction", Max: 1, Default: rg(0.1, 0.1), Doc: "samples of two haplotypes"},
+			paramGaps:     {Name: "gaps", Unit: "fraction", Max: 0.05, Default: rg(0, 0), Doc: "one number: insertions, and as many deletions, a base that are added to the profile's, so that where they hardly ever happen they are learnt all the same"},
 		},
 		Options: []view.OptionSpec{
 			{Name: optionProfile, Default: "illumina", Doc: "whose noise: illumina, miseq, pacbio, nanopore, rate:SUB,INS,DEL (fractions), or a JSON file that `selfsame sequencer fit` wrote"},
@@ -142,6 +145,13 @@ func newSettings(cfg view.Config, window int) (*settings, error) {
 	if err := s.profile.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", view.ErrConfig, err)
 	}
+	gaps := cfg.Params["gaps"]
+	if gaps.From != gaps.To {
+		return nil, fmt.Errorf("%w: %s: gaps is %s, want one number", view.ErrConfig, Sequencer, gaps)
+	}
+	if gaps.From > 0 {
+		s.profile = withGaps(s.profile, gaps.From)
+	}
 	s.indels = indelRate(s.profile)
 	switch s.kind = cfg.Options[optionKind]; s.kind {
 	case "auto":
@@ -217,8 +227,8 @@ const maxRate = 0.75
 
 // scaled multiplies the error rates of a profile; qualities, lengths, adapters and N stay.
 func scaled(p *sequencer.Profile, noise float64) (*sequencer.Profile, error) {
-	out := &sequencer.Profile{Version: p.Version, Name: p.Name, Doc: p.Doc, Reads: p.Reads, Bases: p.Bases, Quality: p.Quality,
-		Sub: p.Sub, Ins: p.Ins, Del: p.Del, N: p.N, Adapter: p.Adapter, Truncate: p.Truncate, Length: p.Length}
+	out := copyOf(p)
+	out.Classes = nil
 	for _, c := range p.Classes {
 		limit := func(factor float64, runs []float64) float64 {
 			f := factor * noise
@@ -236,6 +246,35 @@ func scaled(p *sequencer.Profile, noise float64) (*sequencer.Profile, error) {
 		return nil, fmt.Errorf("dna: noise %g: %w", noise, err)
 	}
 	return out, nil
+}
+
+// withGaps adds insertions and deletions at a rate a base.
+func withGaps(p *sequencer.Profile, rate float64) *sequencer.Profile {
+	out := copyOf(p)
+	var weight, ins, del float64
+	for _, c := range p.Classes {
+		weight, ins, del = weight+c.Weight, ins+c.Weight*c.Ins, del+c.Weight*c.Del
+	}
+	add := func(runs []float64, factor float64) []float64 { // factor: mean of the classes
+		out := slices.Clone(runs)
+		for i := range out {
+			out[i] = min(out[i]+rate/factor, maxRate)
+		}
+		return out
+	}
+	if ins > 0 {
+		out.Ins.ByRun = add(p.Ins.ByRun, ins/weight)
+	}
+	if del > 0 {
+		out.Del.ByRun = add(p.Del.ByRun, del/weight)
+	}
+	return out
+}
+
+// copyOf shares the tables of p, which nobody changes.
+func copyOf(p *sequencer.Profile) *sequencer.Profile {
+	return &sequencer.Profile{Version: p.Version, Name: p.Name, Doc: p.Doc, Reads: p.Reads, Bases: p.Bases, Quality: p.Quality,
+		Sub: p.Sub, Ins: p.Ins, Del: p.Del, N: p.N, Adapter: p.Adapter, Truncate: p.Truncate, Length: p.Length, Classes: p.Classes}
 }
 
 // indelRate is about the insertions and deletions a base, of a template whose runs are as in random sequence.

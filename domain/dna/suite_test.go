@@ -169,6 +169,27 @@ func TestDepth(t *testing.T) {
 	}
 }
 
+// TestGaps: as many insertions and deletions are added as are asked for.
+func TestGaps(t *testing.T) {
+	path := write(t, "g.fa", ">one\n"+genome(6, 100_000)+"\n")
+	for _, gaps := range []float64{0, 0.004} {
+		s := opened(t, recipeOf(path, sequencerConfig("rate:0.01,0.001,0.001", map[string]contract.Range{"noise": rg(1, 1), "gaps": rg(gaps, gaps), "length": rg(90, 96)})))
+		v, err := s.sampler()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := v.measure()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, got := range map[string]float64{"deleted": r.Deleted, "missing": r.Missing} {
+			if want := 0.001 + gaps; math.Abs(got-want) > 0.3*want+2e-4 { // 400 windows
+				t.Errorf("gaps %g: %s %g, want %g", gaps, name, got, want)
+			}
+		}
+	}
+}
+
 // TestOpenBad: what is no reference says so, with the file.
 func TestOpenBad(t *testing.T) {
 	good := write(t, "g.fa", ">one\n"+genome(1, 60_000)+"\n")
@@ -187,7 +208,10 @@ func TestOpenBad(t *testing.T) {
 		"profile":       {source: good, change: func(r *recipe.Recipe) { r.Views.Transforms[0].Options[optionProfile] = "magic" }, want: "magic"},
 		"rate":          {source: good, change: func(r *recipe.Recipe) { r.Views.Transforms[0].Options[optionProfile] = "rate:1,2" }, want: "rate:SUB,INS,DEL"},
 		"kind":          {source: good, change: func(r *recipe.Recipe) { r.Views.Transforms[0].Options[optionKind] = "middling" }, want: "middling"},
-		"two views":     {source: good, change: func(r *recipe.Recipe) { r.Views.Transforms = append(r.Views.Transforms, r.Views.Transforms[0]) }, want: "sequencer"},
+		"gaps": {source: good, change: func(r *recipe.Recipe) {
+			r.Views.Transforms[0].Params = map[string]contract.Range{"gaps": rg(0, 0.1e-3)}
+		}, want: "gaps"},
+		"two views": {source: good, change: func(r *recipe.Recipe) { r.Views.Transforms = append(r.Views.Transforms, r.Views.Transforms[0]) }, want: "sequencer"},
 	} {
 		r := recipeOf(c.source, sequencerConfig("illumina", nil))
 		if c.change != nil {
