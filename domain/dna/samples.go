@@ -131,6 +131,12 @@ func Open(ctx context.Context, r *recipe.Recipe, opt domain.OpenOptions) (*Sampl
 	if n := len(ref.bases) - known; n > 0 {
 		s.about.Warnings = append(s.about.Warnings, fmt.Sprintf("%d of %d bases of the reference are not A, C, G or T: no truth is known there", n, len(ref.bases)))
 	}
+	for p, name := range map[domain.Part]string{domain.Val: "validation", domain.Test: "test"} {
+		if text := sharing(&s.parts[domain.Train], &s.parts[p], set.window, name); text != "" {
+			s.about.Warnings = append(s.about.Warnings, text)
+		}
+	}
+	slices.Sort(s.about.Warnings)
 	if e, ok := dataset.Lookup(r.Data.Source); ok {
 		s.about.Licence = e.Licence
 	}

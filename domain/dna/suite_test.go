@@ -169,6 +169,30 @@ func TestDepth(t *testing.T) {
 	}
 }
 
+// TestShared: a test part with stretches of the training part says so, on either strand; random sequence shares nothing.
+func TestShared(t *testing.T) {
+	text := strings.ReplaceAll(genome(8, 60_000), "\n", "")
+	codes := make([]uint8, 0, 30_000)
+	for _, b := range text[:30_000] {
+		codes = append(codes, codeOf[b])
+	}
+	var turned []uint8
+	reverseComplement(&turned, codes)
+	r := recipeOf(write(t, "g.fa", ">one\n"+text+"\n"), sequencerConfig("illumina", map[string]contract.Range{"length": rg(60, 60)}))
+	r.Data.Val = 0
+	for name, c := range map[string]struct {
+		test string
+		want bool
+	}{"other": {genome(9, 30_000), false}, "same, turned": {spell(turned), true}} {
+		r.Data.Test = write(t, "test.fa", ">x\n"+c.test+"\n")
+		s := opened(t, r)
+		shared, looked := sharedWith(&s.parts[domain.Train], &s.parts[domain.Test], s.set.window)
+		if said := strings.Contains(strings.Join(s.Describe().Warnings, "\n"), "of the test part share"); said != c.want || looked != s.Len(domain.Test) || (shared > looked*9/10) != c.want || !c.want && shared > 0 {
+			t.Errorf("%s: %d of %d windows are shared; said: %v", name, shared, looked, s.Describe().Warnings)
+		}
+	}
+}
+
 // TestGaps: as many insertions and deletions are added as are asked for.
 func TestGaps(t *testing.T) {
 	path := write(t, "g.fa", ">one\n"+genome(6, 100_000)+"\n")
