@@ -14,12 +14,14 @@ type Entry struct {
 	About    string   `json:"about"`  // what it holds
 	Licence  string   `json:"licence"`
 	Source   string   `json:"source"`   // project that publishes it
-	Package  string   `json:"package"`  // Debian package, or Python wheel, that holds it
-	Version  string   `json:"version"`  // of the package
-	Download int64    `json:"download"` // bytes of the package; 0 for embedded data
+	Package  string   `json:"package"`  // Debian package, or Python wheel, that holds it; several with commas
+	Version  string   `json:"version"`  // of the package; "" where there are several
+	Download int64    `json:"download"` // bytes of the packages; 0 for embedded data
 	Files    []File   `json:"files"`    // what is kept of the package
 	Classes  []string `json:"classes"`  // names of labels 0, 1, ...
 	Embedded bool     `json:"embedded"` // inside the binary: nothing to fetch
+	// Packages are the Debian packages with their checksums; nil where Package alone is meant.
+	Packages []Package `json:"packages,omitempty"`
 	// TestShare is the fraction that becomes the test part when the data have none of their
 	// own and the recipe names no share.
 	TestShare float64 `json:"test_share,omitempty"`
@@ -33,6 +35,37 @@ type Entry struct {
 // Wheel reports that Package is a Python wheel and no Debian package.
 func (e Entry) Wheel() bool { return e.wheel != "" }
 
+// Package is a Debian package of which files are taken.
+type Package struct {
+	Name     string `json:"name"`
+	Version  string `json:"version"`
+	Download int64  `json:"download"` // bytes
+	SHA256   string `json:"sha256"`   // hex; "" = only its files are checked
+}
+
+// packages are those of which the entry's files are taken.
+func (e Entry) packages() []Package {
+	if len(e.Packages) > 0 {
+		return e.Packages
+	}
+	return []Package{{Name: e.Package, Version: e.Version, Download: e.Download}}
+}
+
+// filesOf are the files that are taken of a package.
+func (e Entry) filesOf(pkg string) (out []File) {
+	for _, f := range e.Files {
+		if f.Package == pkg || f.Package == "" && len(e.Packages) < 2 {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// made tells whether a file of the entry is in no package as it is.
+func (e Entry) made() bool {
+	return slices.ContainsFunc(e.Files, func(f File) bool { return f.Made != "" })
+}
+
 // File is one file of a data set.
 type File struct {
 	Name   string `json:"name"`   // in the data set's folder
@@ -40,6 +73,12 @@ type File struct {
 	Role   string `json:"role"`   // "train-images", "train-labels", "test-images", "test-labels", "table", "genome", "reads", "alignments"
 	Size   int64  `json:"size"`   // bytes
 	SHA256 string `json:"sha256"` // hex
+	// Package names the package of an entry that has several.
+	Package string `json:"package,omitempty"`
+	// Made says how the file is made of the member: "unpacked", "genbank" (the sequences as FASTA), "maf-blocks G" and "maf-runs G"
+	// (the rows of genome G without gaps, by block or put together by position), "phylip S" (sequence S without gaps). "" = it is the member.
+	// Size and SHA256 are those of what is made.
+	Made string `json:"made,omitempty"`
 }
 
 // File returns the file with a role; ok is false where the entry has none.
@@ -88,7 +127,7 @@ var catalogue = []Entry{
 	},
 }
 
-func init() { catalogue = append(append(catalogue, tableEntries()...), dnaEntries()...) }
+func init() { catalogue = slices.Concat(catalogue, tableEntries(), dnaEntries(), treeEntries()) }
 
 // Names lists the data sets of the catalogue in alphabetical order.
 func Names() []string {

@@ -37,7 +37,7 @@ func TestCatalogue(t *testing.T) {
 		}
 	}
 	if got := strings.Join(Names(), " "); got != "attrition bacteria cdnow-customers cdnow-customers-later cdnow-purchases cdnow-purchases-early cdnow-purchases-late churn credit diamonds digits "+
-		"ecoli ecoli-dh1 ecoli-pacbio falciparum fashion-mnist helicobacter human-x knowlesi lending-club shop sirv-nanopore staphylococcus suis supermarket vibrio" {
+		"ecoli ecoli-dh1 ecoli-pacbio falciparum fashion-mnist helicobacter human-x knowlesi lending-club mammal-mtdna shop sirv-nanopore staphylococcus suis supermarket tree-of-life tree-of-life-x vibrio" {
 		t.Errorf("names are %q", got)
 	}
 	if _, ok := Lookup("nothing"); ok {

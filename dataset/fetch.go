@@ -54,6 +54,13 @@ func Fetch(ctx context.Context, name, cacheDir string, progress Progress) (dir s
 		kind = "Python wheel"
 	}
 	hint := fmt.Sprintf("with no network, copy %s from the %s %s to a folder and set %s to it", files, kind, e.Package, EnvData)
+	if e.made() {
+		var debs []string
+		for _, p := range e.packages() {
+			debs = append(debs, p.Name+" "+p.Version)
+		}
+		hint = fmt.Sprintf("with no network, copy the Debian packages (.deb) %s to a folder and set %s to it", strings.Join(debs, ", "), EnvData)
+	}
 	out := filepath.Join(tmp, "out")
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return "", &FetchError{Name: name, Err: err}
@@ -79,13 +86,74 @@ func Fetch(ctx context.Context, name, cacheDir string, progress Progress) (dir s
 }
 
 func fetchDebFiles(ctx context.Context, e Entry, tmp, out, hint string, progress Progress) error {
-	deb, err := aptDownload(ctx, tmp, e.Package, e.Version, e.Download, progress)
-	if err == nil {
-		progress.report("unpack", 0, len(e.Files))
-		err = unpackDeb(ctx, deb, out, e.Files, progress)
+	n := 0
+	for _, p := range e.packages() {
+		files := e.filesOf(p.Name)
+		err := fetchDeb(ctx, p, tmp, out, files, func(stage string, done, total int) {
+			if stage == "unpack" {
+				done, total = n+done, len(e.Files)
+			}
+			progress.report(stage, done, total)
+		})
+		var bad *Error
+		if errors.As(err, &bad) {
+			return err
+		}
+		if err != nil {
+			return &FetchError{Name: e.Name, Hint: hint, Err: fmt.Errorf("%s: %w", p.Name, err)}
+		}
+		n += len(files)
 	}
+	return nil
+}
+
+// fetchDeb takes files out of one package, which is in $SELFSAME_DATA or is downloaded.
+func fetchDeb(ctx context.Context, p Package, tmp, out string, files []File, progress Progress) error {
+	deb, err := localDeb(ctx, p)
 	if err != nil {
-		return &FetchError{Name: e.Name, Hint: hint, Err: err}
+		return err
+	}
+	if deb == "" {
+		if deb, err = aptDownload(ctx, tmp, p.Name, p.Version, p.Download, progress); err != nil {
+			return err
+		}
+		defer os.Remove(deb) // its room on the disk may be needed for the next one
+		if err := p.verify(ctx, deb); err != nil {
+			return err
+		}
+	}
+	progress.report("unpack", 0, len(files))
+	return unpackDeb(ctx, deb, out, files, progress)
+}
+
+// localDeb returns the package's file in $SELFSAME_DATA, "" where there is none.
+func localDeb(ctx context.Context, p Package) (string, error) {
+	d := os.Getenv(EnvData)
+	if d == "" || p.SHA256 == "" {
+		return "", nil
+	}
+	m, _ := filepath.Glob(filepath.Join(d, p.Name+"_*.deb"))
+	var errs []error
+	for _, deb := range m {
+		err := p.verify(ctx, deb)
+		if err == nil {
+			return deb, nil
+		}
+		errs = append(errs, err)
+	}
+	return "", errors.Join(errs...)
+}
+
+func (p Package) verify(ctx context.Context, deb string) error {
+	if p.SHA256 == "" {
+		return nil
+	}
+	sum, err := fileSum(ctx, deb)
+	if err != nil {
+		return &Error{Path: deb, Err: err}
+	}
+	if sum != p.SHA256 {
+		return &Error{Path: filepath.Base(deb), Hint: fmt.Sprintf("the catalogue knows version %s of %s; remove the file if it is another one", p.Version, p.Name), Err: fmt.Errorf("sha256 is %s, the catalogue says %s", sum, p.SHA256)}
 	}
 	return nil
 }
@@ -390,9 +458,9 @@ func unpackDeb(ctx context.Context, deb, dir string, files []File, progress Prog
 }
 
 // untar writes the wanted members of an archive to dir and returns how many there were; done hears of each. A member "a//b" is
-// b inside the archive a, which is gzip.
+// b inside the archive a, which is gzip. Files with Made are made of their member.
 func untar(r io.Reader, dir string, files []File, done func(n int)) (n int, err error) {
-	want := map[string]File{}
+	want := map[string][]File{}
 	inner := map[string][]File{}
 	for _, f := range files {
 		if outer, in, ok := strings.Cut(f.Member, "//"); ok {
@@ -400,7 +468,7 @@ func untar(r io.Reader, dir string, files []File, done func(n int)) (n int, err 
 			inner[outer] = append(inner[outer], f)
 			continue
 		}
-		want[f.Member] = f
+		want[f.Member] = append(want[f.Member], f)
 	}
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()
@@ -427,15 +495,22 @@ func untar(r io.Reader, dir string, files []File, done func(n int)) (n int, err 
 			delete(inner, name)
 			continue
 		}
-		f, ok := want[name]
-		if !ok {
+		fs := want[name]
+		switch {
+		case len(fs) == 0:
 			continue
+		case fs[0].Made != "":
+			err = makeFiles(name, tr, dir, fs)
+		case len(fs) > 1:
+			err = fmt.Errorf("%s is wanted as %s and as %s", path.Base(name), fs[0].Name, fs[1].Name)
+		default:
+			err = writeFile(filepath.Join(dir, fs[0].Name), io.LimitReader(tr, fs[0].Size+1), 0o644)
 		}
-		if err := writeFile(filepath.Join(dir, f.Name), io.LimitReader(tr, f.Size+1), 0o644); err != nil {
+		if err != nil {
 			return n, err
 		}
-		delete(want, f.Member)
-		n++
+		delete(want, name)
+		n += len(fs)
 		done(n)
 	}
 }
