@@ -104,6 +104,7 @@ type arrow struct {
 var arrows = []arrow{
 	{"contract", nil},
 	{"metric", nil},
+	{"phylo", nil},
 	{"store", nil},
 	{"engine", nil},
 	{"dataset", []string{"dataset/*"}},
