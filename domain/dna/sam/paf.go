@@ -148,10 +148,10 @@ func (r *Reader) readPAF(a *Alignment) (ok bool, err error) {
 	}
 	a.fill(&r.read)
 	if err := a.check(); err != nil {
-		return false, r.bad(name, "%w", err)
+		return false, r.contradicts(r.bad(name, "%w", err))
 	}
 	if e := a.End(); e != te {
-		return false, r.bad(name, "the alignment ends at %d of the reference, the PAF says %d", e, te)
+		return false, r.contradicts(r.bad(name, "the alignment ends at %d of the reference, the PAF says %d", e, te))
 	}
 	return true, nil
 }

@@ -33,6 +33,7 @@ type Reader struct {
 	read    fastx.Record
 	have    bool   // read holds a read
 	prev    []byte // PAF: name of the query before
+	bad1    error  // the first record that contradicts itself
 	err     error
 }
 
@@ -163,9 +164,49 @@ func (r *Reader) Read(a *Alignment) error {
 		if ok && r.err == nil {
 			return nil
 		}
+		if r.err == io.EOF && r.tooMany(0) {
+			r.err = r.manyBad()
+		}
 	}
 	return r.err
 }
+
+// graceBad is how many bad records are waited for before their share is looked at while reading.
+const graceBad = 100
+
+// contradicts takes a record that contradicts itself: an error where that is not allowed, or too often.
+func (r *Reader) contradicts(err error) error {
+	if r.opt.MaxBad <= 0 {
+		return err
+	}
+	r.skipped.Bad++
+	if r.bad1 == nil {
+		r.bad1 = err
+		if r.opt.Warn != nil {
+			r.opt.Warn("%v: the record is skipped, and others like it", err)
+		}
+	}
+	if r.tooMany(graceBad) {
+		return r.manyBad()
+	}
+	return nil
+}
+
+func (r *Reader) tooMany(grace int64) bool {
+	return r.skipped.Bad > grace && float64(r.skipped.Bad) > r.opt.MaxBad*float64(r.record)
+}
+
+func (r *Reader) manyBad() error {
+	e := &dataset.Error{Path: r.name, Err: fmt.Errorf("%d of %d records contradict themselves, the limit is %g %%; the first: %w", r.skipped.Bad, r.record, 100*r.opt.MaxBad, r.bad1)}
+	var first *dataset.Error
+	if errors.As(r.bad1, &first) {
+		e.Record, e.Err = first.Record, fmt.Errorf("%w; in all %d of %d records contradict themselves, the limit is %g %%", first.Err, r.skipped.Bad, r.record, 100*r.opt.MaxBad)
+	}
+	return e
+}
+
+// FirstBad is the error of the first record that was skipped because it contradicts itself; nil where none was.
+func (r *Reader) FirstBad() error { return r.bad1 }
 
 // bad is bad data in the record that is being read.
 func (r *Reader) bad(name []byte, format string, args ...any) error {
@@ -375,7 +416,7 @@ func (r *Reader) readSAM(a *Alignment) (ok bool, err error) {
 		a.Quals = fastx.Phreds(a.Quals, q)
 	}
 	if err := a.check(); err != nil {
-		return false, r.bad(name, "%w", err)
+		return false, r.contradicts(r.bad(name, "%w", err))
 	}
 	return true, nil
 }
@@ -542,7 +583,7 @@ func (r *Reader) readBAM(a *Alignment) (ok bool, err error) {
 		a.Quals = append(a.Quals, quals...)
 	}
 	if err := a.check(); err != nil {
-		return false, r.bad(name, "%w", err)
+		return false, r.contradicts(r.bad(name, "%w", err))
 	}
 	return true, nil
 }

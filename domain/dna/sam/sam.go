@@ -21,6 +21,7 @@
 // Every record is checked: the CIGAR string must be as long as the sequence, qualities as many as letters, the alignment
 // inside its reference where the header says how long that is. What is passed over (unmapped, secondary and supplementary
 // alignments, those without bases) is counted in [Skipped].
+// A record that contradicts itself is an error; [Options].MaxBad lets a few of them pass, since some programs (ART) write some.
 //
 // github.com/biogo/hts was not linked: the formats are small, the unpacking of BGZF is there already (package fastx, in parallel),
 // and errors must name the record.
@@ -136,6 +137,10 @@ type Options struct {
 	NoDuplicates  bool // no reads that are marked as duplicates (flag 0x400)
 	MinMapQ       int  // least mapping quality; 255 ("not known") passes
 	Threads       int  // that unpack BGZF; 0 is GOMAXPROCS
+	// MaxBad is the share of records that may contradict themselves (a CIGAR that is not as long as the read, an alignment
+	// beyond its reference): they are skipped and counted, and Warn hears of the first; above this share reading ends with an
+	// error. 0: the first one is an error. What cannot be read at all is one always.
+	MaxBad float64
 	// Warn hears of things that look wrong but can be read; may be nil.
 	Warn func(format string, args ...any)
 }
@@ -144,11 +149,12 @@ type Options struct {
 type Skipped struct {
 	Unmapped, Secondary, Supplementary, Failed, Duplicates, LowMapQ int64
 	NoBases                                                         int64 // mapped, but without sequence or without CIGAR
+	Bad                                                             int64 // that contradict themselves, see Options.MaxBad
 }
 
 // Total is the sum of all.
 func (s Skipped) Total() int64 {
-	return s.Unmapped + s.Secondary + s.Supplementary + s.Failed + s.Duplicates + s.LowMapQ + s.NoBases
+	return s.Unmapped + s.Secondary + s.Supplementary + s.Failed + s.Duplicates + s.LowMapQ + s.NoBases + s.Bad
 }
 
 // wanted decides by flags and mapping quality, and counts.

@@ -1,8 +1,13 @@
 package sam
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/selfsame-ml/selfsame/dataset"
 	"github.com/selfsame-ml/selfsame/domain/dna/fastx"
@@ -45,6 +50,55 @@ type Source struct {
 	ops  []sequencer.Op
 }
 
+// CheckReference compares the references that the header of r names with those of a FASTA file: an error (*dataset.Error, with
+// a hint) where none of them is there, or where one is there with another length. Those that are missing may go unused: [Source]
+// complains of them when a read lies there.
+func CheckReference(r *Reader, refs map[string][]uint8) error {
+	found := 0
+	for _, h := range r.refs {
+		seq, ok := refs[h.Name]
+		if !ok {
+			continue
+		}
+		found++
+		if h.Length > 0 && h.Length != len(seq) {
+			return &dataset.Error{Path: r.name, Record: "header", Err: fmt.Errorf("the reference %q has %d bases here, %d in the FASTA file: another version?", h.Name, h.Length, len(seq)), Hint: hintReference}
+		}
+	}
+	if found == 0 && len(r.refs) > 0 {
+		return &dataset.Error{Path: r.name, Record: "header", Err: fmt.Errorf("no reference that it names is in the FASTA file: %s here, %s there", some(r.refs), someOf(refs)), Hint: hintReference}
+	}
+	return nil
+}
+
+const hintReference = "give the FASTA file that the reads were aligned to, with the same names"
+
+// some lists the first names.
+func some(refs []Reference) string {
+	names := make([]string, len(refs))
+	for i, r := range refs {
+		names[i] = r.Name
+	}
+	return list(names)
+}
+
+func someOf(refs map[string][]uint8) string { return list(slices.Sorted(maps.Keys(refs))) }
+
+func list(names []string) string {
+	var b strings.Builder
+	for i, n := range names {
+		if i == 3 {
+			fmt.Fprintf(&b, " and %d more", len(names)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Quote(n))
+	}
+	return b.String()
+}
+
 var _ sequencer.Source = (*Source)(nil)
 
 // NewSource joins alignments and references, as of [LoadReference]. Next fails where a reference is missing or of another length
@@ -63,10 +117,10 @@ func (s *Source) Next(dst *sequencer.Alignment) error {
 	}
 	ref, ok := s.refs[s.a.Ref]
 	if !ok {
-		return s.r.bad(s.a.Name, "the reference %q is not in the FASTA file", s.a.Ref)
+		return s.other("the reference %q is not in the FASTA file, which holds %s", s.a.Ref, someOf(s.refs))
 	}
 	if end := s.a.End(); s.a.RefLen > 0 && s.a.RefLen != len(ref) || end > len(ref) {
-		return s.r.bad(s.a.Name, "the reference %q has %d bases in the FASTA file, the alignments say %d: another version?", s.a.Ref, len(ref), max(s.a.RefLen, end))
+		return s.other("the reference %q has %d bases in the FASTA file, the alignments say %d: another version?", s.a.Ref, len(ref), max(s.a.RefLen, end))
 	}
 	s.ops = s.ops[:0]
 	for _, o := range s.a.Cigar {
@@ -74,4 +128,14 @@ func (s *Source) Next(dst *sequencer.Alignment) error {
 	}
 	*dst = sequencer.Alignment{Ref: ref, Start: s.a.Pos, Query: s.a.Bases, Quals: s.a.Quals, Cigar: s.ops, Reverse: s.a.Reverse()}
 	return nil
+}
+
+// other is an alignment to another reference than the one at hand.
+func (s *Source) other(format string, args ...any) error {
+	err := s.r.bad(s.a.Name, format, args...)
+	var bad *dataset.Error
+	if errors.As(err, &bad) {
+		bad.Hint = hintReference
+	}
+	return err
 }

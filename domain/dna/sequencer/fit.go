@@ -53,6 +53,9 @@ type FitOptions struct {
 	// Pseudo is the weight, in errors, of what is expected before anything is seen: the error of a score, even
 	// contexts, the rate of a homopolymer one base shorter (a gamma prior of this shape): 4.
 	Pseudo float64
+	// Base is what is expected before anything is seen, in place of even contexts and the scores' own errors: its shape, scaled to
+	// the mean rates of the reads. Its adapter and truncation, which alignments do not show, are taken over. May be nil.
+	Base *Profile
 }
 
 func (o *FitOptions) defaults() error {
@@ -85,6 +88,11 @@ func (o *FitOptions) defaults() error {
 	if o.Name == "" {
 		o.Name = "fitted"
 	}
+	if o.Base != nil {
+		if err := o.Base.Validate(); err != nil {
+			return fmt.Errorf("sequencer: base of a fit: %w", err)
+		}
+	}
 	if o.Classes < 1 || o.Classes > maxClasses || o.MaxRun < 1 || o.MaxRun > maxRun || o.MaxBases < 1 || o.MinBases < 1 || !(o.Pseudo > 0) || o.Variant < 0 {
 		return fmt.Errorf("sequencer: bad options of a fit: %d classes (limit %d), max run %d (limit %d), %d..%d bases, pseudo count %g, variant %g",
 			o.Classes, maxClasses, o.MaxRun, maxRun, o.MinBases, o.MaxBases, o.Pseudo, o.Variant)
@@ -109,6 +117,33 @@ type FitReport struct {
 	FirstBad   string  `json:"first_bad,omitempty"`
 	Stopped    bool    `json:"stopped"` // at MaxBases
 	MeanLength float64 `json:"mean_length"`
+	// Events that the rates rest on: substituted bases, and insertions and deletions whatever their length.
+	SubEvents int64 `json:"sub_events"`
+	InsEvents int64 `json:"ins_events"`
+	DelEvents int64 `json:"del_events"`
+	// What was seen, by the profile's bins of cycles, its scores and the length of homopolymers.
+	ByCycle []SeenAt `json:"by_cycle"`
+	ByScore []SeenAt `json:"by_score"`
+	ByRun   []RunAt  `json:"by_run"`
+}
+
+// SeenAt counts aligned bases and those of them that differ from the reference. Cycles go from From to To, counted from 1
+// (To is 0 for the end of the read); of a score both are the score.
+type SeenAt struct {
+	From  int   `json:"from"`
+	To    int   `json:"to,omitempty"`
+	Bases int64 `json:"bases"`
+	Wrong int64 `json:"wrong"`
+	// Score is the error that the scores say, as a Phred score: -10 log10 of their mean error; 0 without scores.
+	Score float64 `json:"score,omitempty"`
+}
+
+// RunAt counts reference bases in homopolymers of one length, and the insertions and deletions there.
+type RunAt struct {
+	Run   int   `json:"run"` // the last: this length or more
+	Bases int64 `json:"bases"`
+	Ins   int64 `json:"ins"`
+	Del   int64 `json:"del"`
 }
 
 // read is an alignment in the direction of the read.
@@ -619,6 +654,11 @@ func (f *fitter) profile() (*Profile, error) {
 	}
 	f.rep.Sub, f.rep.Ins, f.rep.Del = subs/refBases, insBases/refBases, delBases/refBases
 	f.rep.N = nBases / allBases
+	f.rep.SubEvents, f.rep.InsEvents, f.rep.DelEvents = int64(subs), int64(insEvents), int64(delEvents)
+	f.count(seen, errs, constant == 1)
+	for i := range maxRun {
+		f.rep.ByRun = append(f.rep.ByRun, RunAt{i + 1, int64(runAll[i]), int64(runIns[i]), int64(runDel[i])})
+	}
 
 	// The scores that occur.
 	p := &Profile{Version: version, Name: f.opt.Name, Doc: f.opt.Doc, Reads: f.rep.Reads, Bases: f.rep.Bases}
@@ -652,11 +692,19 @@ func (f *fitter) profile() (*Profile, error) {
 		}
 	}
 
+	base := f.opt.Base
+	if base != nil {
+		p.Adapter, p.Truncate = base.Adapter, base.Truncate
+	}
+
 	// Substitutions: seen · rate[q] · context · cycle = errors in every margin.
 	rate, context, cycle := make([]float64, k), ones(16), ones(bins)
 	expect := 0.0
 	for i, q := range state {
 		rate[i] = phred(uint8(q))
+		if base != nil && constant == 0 {
+			rate[i] = base.Sub.ByQuality[base.near(q)]
+		}
 		for b := range bins {
 			for c := range 16 {
 				expect += seen[(b*scores+q)*16+c] * rate[i]
@@ -674,6 +722,10 @@ func (f *fitter) profile() (*Profile, error) {
 		prior[i] = rate[i]
 	}
 	pseudo := f.opt.Pseudo
+	usual := ones(16)
+	if base != nil && base.Sub.ByContext != nil {
+		usual = base.Sub.ByContext
+	}
 	for range 12 {
 		num, den := make([]float64, k), make([]float64, k)
 		cn, cd := make([]float64, 16), make([]float64, 16)
@@ -696,7 +748,7 @@ func (f *fitter) profile() (*Profile, error) {
 		}
 		sweep(func(i, c, b int, s, e float64) { cn[c] += e; cd[c] += s * rate[i] * cycle[b] })
 		for c := range context {
-			context[c] = (cn[c] + pseudo) / (cd[c] + pseudo)
+			context[c] = (cn[c] + pseudo*usual[c]) / (cd[c] + pseudo)
 		}
 		sweep(func(i, c, b int, s, e float64) { bn[b] += e; bd[b] += s * rate[i] * context[c] })
 		for b := range cycle {
@@ -709,20 +761,24 @@ func (f *fitter) profile() (*Profile, error) {
 	}
 	for c := range 16 {
 		row := make([]float64, 4)
+		expected := []float64{1. / 3, 1. / 3, 1. / 3, 1. / 3}
+		if base != nil && base.Sub.To != nil {
+			expected = normalised(base.Sub.To[c])
+		}
 		var sum float64
 		for o := range 4 {
 			sum += to[c*4+o]
 		}
 		for o := range row {
 			if o != c&3 {
-				row[o] = (to[c*4+o] + 10) / (sum + 30)
+				row[o] = (to[c*4+o] + 30*expected[o]) / (sum + 30)
 			}
 		}
 		p.Sub.To = append(p.Sub.To, digits(row, 3))
 	}
 
 	// Indels: rates by run, smoothed towards the run one shorter.
-	byRun := func(events []float64) []float64 {
+	byRun := func(events, usual []float64) []float64 {
 		out := make([]float64, maxRun)
 		var e, a float64
 		for i := range events {
@@ -732,13 +788,27 @@ func (f *fitter) profile() (*Profile, error) {
 			return out
 		}
 		before := e / a
+		expect := 0.0 // of the events, with the rates of Base
+		at := func(i int) float64 { return usual[min(i, len(usual)-1)] }
 		for i := range out {
+			if len(usual) > 0 {
+				expect += runAll[i] * at(i)
+			}
+		}
+		for i := range out {
+			if expect > 0 && at(i) > 0 {
+				before = at(i) * e / expect
+			}
 			out[i] = min((events[i]+pseudo)/(runAll[i]+pseudo/before), maxRate)
 			before = out[i]
 		}
 		return digits(out, 4)
 	}
-	p.Ins.ByRun, p.Del.ByRun = byRun(runIns), byRun(runDel)
+	var usualIns, usualDel []float64
+	if base != nil {
+		usualIns, usualDel = base.Ins.ByRun, base.Del.ByRun
+	}
+	p.Ins.ByRun, p.Del.ByRun = byRun(runIns, usualIns), byRun(runDel, usualDel)
 	extend := func(events, bases float64) float64 {
 		if bases == 0 {
 			return 0
@@ -863,6 +933,53 @@ func (f *fitter) profile() (*Profile, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// count sums what was seen [bin, score, context] by cycle and by score.
+func (f *fitter) count(seen, errs []float64, unscored bool) {
+	const scores = MaxQuality + 1
+	byScore := make([]SeenAt, scores)
+	for b := range f.ends {
+		at := SeenAt{From: 1, To: f.ends[b]}
+		if b > 0 {
+			at.From = f.ends[b-1] + 1
+		}
+		if b == len(f.ends)-1 {
+			at.To = 0
+		}
+		var expect, all float64
+		for q := range scores {
+			for c := range 16 {
+				n, wrong := seen[(b*scores+q)*16+c], errs[(b*scores+q)*16+c]
+				byScore[q].Bases += int64(n)
+				byScore[q].Wrong += int64(wrong)
+				at.Wrong += int64(wrong)
+				all += n
+				expect += n * phred(uint8(q))
+			}
+		}
+		if at.Bases = int64(all); all > 0 && !unscored {
+			at.Score = -10 * math.Log10(expect/all)
+		}
+		f.rep.ByCycle = append(f.rep.ByCycle, at)
+	}
+	for q, at := range byScore {
+		if at.Bases > 0 && !unscored {
+			at.From, at.To, at.Score = q, q, float64(q)
+			f.rep.ByScore = append(f.rep.ByScore, at)
+		}
+	}
+}
+
+// near is the index of the score of p that is nearest to q.
+func (p *Profile) near(q int) int {
+	best := 0
+	for i, s := range p.Quality.Phred {
+		if max(s-q, q-s) < max(p.Quality.Phred[best]-q, q-p.Quality.Phred[best]) {
+			best = i
+		}
+	}
+	return best
 }
 
 func ones(n int) []float64 {
