@@ -32,7 +32,7 @@ definitions of their field. No model is needed.`,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    func(cmd *cobra.Command, args []string) error { return group(cmd, args, false) },
 	}
-	c.AddCommand(measureReads(a))
+	c.AddCommand(measureReads(a), measureTree(a))
 	return c
 }
 
