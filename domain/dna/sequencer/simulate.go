@@ -275,10 +275,13 @@ func (s *Simulator) place(r *rand.Rand, out *Fragment) bool {
 	} else {
 		hi += slack
 	}
-	if s.cfg.Circular {
-		lo, hi = max(lo, hi-size), min(hi, lo+size) // never the same base twice
-	} else {
+	switch { // never the same base twice
+	case !s.cfg.Circular:
 		lo, hi = max(lo, 0), min(hi, size)
+	case opposite:
+		lo = max(lo, hi-size)
+	default:
+		hi = min(hi, lo+size)
 	}
 	out.piece = out.piece[:0]
 	for k := lo; k < hi; {
@@ -287,7 +290,7 @@ func (s *Simulator) place(r *rand.Rand, out *Fragment) bool {
 		out.piece = append(out.piece, ref[at:at+m]...)
 		k += m
 	}
-	for _, b := range out.piece[from-lo : from-lo+min(reach, len(out.piece)-(from-lo))] {
+	for _, b := range out.piece[from-lo : from-lo+reach] {
 		if b >= N {
 			return false
 		}

@@ -171,7 +171,7 @@ func TestScaled(t *testing.T) {
 	}
 }
 
-// TestSimulateBad: what cannot be drawnReads says why.
+// TestSimulateBad: what cannot be simulated says why.
 func TestSimulateBad(t *testing.T) {
 	for _, word := range []string{"magic", "rate:1", "rate:0.1,x,0", "rate:0.1,0.5,0", "no/such/file.json"} {
 		if _, err := Find(word); err == nil {
