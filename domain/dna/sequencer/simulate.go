@@ -118,10 +118,12 @@ type SimulateConfig struct {
 	// Length of every read in bases; 0: as the profile has them, 150 where it has none.
 	Length int
 	// Paired makes two reads of every fragment, from its ends towards each other (as Illumina's); its length is drawn from a normal
-	// distribution with mean Insert and standard deviation InsertSD, in bases. Where a fragment is shorter than a read, the
-	// adapter of the profile follows.
+	// distribution with mean Insert and standard deviation InsertSD, in bases.
 	Paired           bool
 	Insert, InsertSD float64
+	// Adapters lets the adapter of the profile follow where a fragment is shorter than its read: as often as the profile says, or
+	// in pairs where Insert gives it. Without it reads end with their fragment.
+	Adapters bool
 	// Circular joins the ends of every contig.
 	Circular bool
 	Seed     uint64
@@ -183,7 +185,11 @@ func NewSimulator(contigs []Contig, cfg SimulateConfig) (*Simulator, error) {
 	if err := s.profile.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Paired && s.profile.Adapter.Rate > 0 { // the fragment says where the adapter begins
+	switch {
+	case !cfg.Adapters && s.profile.Adapter.Seq != "":
+		s.profile = s.profile.copied()
+		s.profile.Adapter = Adapter{}
+	case cfg.Paired && s.profile.Adapter.Rate > 0: // the fragment says where the adapter begins
 		s.profile = s.profile.copied()
 		s.profile.Adapter.Rate = 0
 	}

@@ -46,7 +46,7 @@ func TestSimulator(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg := SimulateConfig{Profile: p, Length: rapid.IntRange(1, 400).Draw(t, "length"), Paired: rapid.Bool().Draw(t, "paired"),
-			Insert: 250, InsertSD: 60, Circular: rapid.Bool().Draw(t, "circular"), Seed: rapid.Uint64().Draw(t, "seed")}
+			Insert: 250, InsertSD: 60, Adapters: rapid.Bool().Draw(t, "adapters"), Circular: rapid.Bool().Draw(t, "circular"), Seed: rapid.Uint64().Draw(t, "seed")}
 		s, err := NewSimulator(contigs, cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -67,6 +67,9 @@ func TestSimulator(t *testing.T) {
 				}
 				if slices.Contains(m.Truth, N) || m.From < 0 || !cfg.Circular && m.To > len(ref) || len(m.Truth) != m.Used {
 					t.Fatalf("fragment %d, mate %d: %d..%d of %d, truth %v", i, k, m.From, m.To, len(ref), m.Truth)
+				}
+				if !cfg.Adapters && len(m.Bases) != m.Body {
+					t.Fatalf("%d bases of adapter", len(m.Bases)-m.Body)
 				}
 				if len(m.Bases) > min(cfg.Length, len(ref)) {
 					t.Fatalf("a read of %d bases, want %d", len(m.Bases), cfg.Length)
@@ -236,8 +239,6 @@ func TestFitBase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.profile = base.copied()
-	s.profile.Adapter = Adapter{}
 	fit := func(base *Profile) *Profile {
 		p, rep, err := Fit(&drawnReads{s: s, n: 200, end: io.EOF}, FitOptions{Base: base, Pseudo: 1e6})
 		if err != nil {
