@@ -52,7 +52,7 @@ const (
 	markDel     = "del"
 	markN       = "unread"
 	markAdapter = "adapter"
-	markLow     = "low" // quality below 20
+	markLow     = "low" // quality below 10
 )
 
 // words describes the window of the view that the island made last.
@@ -298,11 +298,16 @@ func (v *readView) lines() (out []sheetLine, more int) {
 			})},
 			sheetLine{Label: "read", Runs: runs(v.read[from:to], own)},
 			sheetLine{Label: "quality", Runs: runs(v.qual[from:to], func(k int) string {
-				if q := v.qual[from+k]; q != ' ' && q < '!'+20 {
+				if q := v.qual[from+k]; q != ' ' && q < '!'+10 {
 					return markLow
 				}
 				return ""
-			})},
+			}), Last: true})
+		if len(bytes.TrimSpace(v.depth[from:to])) == 0 {
+			continue // no other read
+		}
+		out[len(out)-1].Last = false
+		out = append(out,
 			sheetLine{Label: "others", Runs: runs(v.others[from:to], func(k int) string {
 				if c := v.others[from+k]; c != '.' && c != ' ' {
 					return "differ"
@@ -423,7 +428,7 @@ b.low{color:#b3261e;font-weight:400}b.differ{color:#1f5fa8}
 <p class="soft">{{.Doc}}</p>
 <div class="wide"><table>{{range .Params}}<tr><th scope="row">{{index . 0}}</th><td class="v">{{index . 1}}</td><td class="soft">{{index . 2}}</td></tr>{{end}}</table></div></section>
 <p class="key">What the sequencer did:<b class="sub">A</b>substituted<b class="ins">A</b>inserted<b class="del">-</b>lost<b class="unread">N</b>not read<b class="adapter">A</b>adapter</p>
-<p class="soft">Qualities are letters of FASTQ, red below 20. <em>others</em> is what most of the reads that overlap this one say: a dot as this one, blue where they differ, blank where
+<p class="soft">Qualities are letters of FASTQ, red below 10. <em>others</em> is what most of the reads that overlap this one say: a dot as this one, blue where they differ, blank where
 there is none; <em>depth</em> is how many they are, + from 10 on. A read is shown in its own direction: a place on the other strand reads backwards.</p>
 {{range .Sections}}<h2>{{.Title}}</h2>
 <p class="soft">{{.Text}}</p>
