@@ -75,7 +75,7 @@ type File struct {
 	SHA256 string `json:"sha256"` // hex
 	// Package names the package of an entry that has several.
 	Package string `json:"package,omitempty"`
-	// Made says how the file is made of the member: "unpacked", "genbank" (the sequences as FASTA), "maf-blocks G" and "maf-runs G"
+	// Made says how the file is made of the member: "unpacked", "upper" (unpacked, upper case), "genbank" (the sequences as FASTA), "maf-blocks G" and "maf-runs G"
 	// (the rows of genome G without gaps, by block or put together by position), "phylip S" (sequence S without gaps). "" = it is the member.
 	// Size and SHA256 are those of what is made.
 	Made string `json:"made,omitempty"`

@@ -19,9 +19,10 @@ import (
 	"github.com/selfsame-ml/selfsame/dataset/phylip"
 )
 
-// Words of File.Made. Each makes FASTA files, 80 bases a line.
+// Words of File.Made. Each makes FASTA files, of 80 bases a line where the member's are not kept.
 const (
 	madeUnpacked = "unpacked"   // the member without its compression
+	madeUpper    = "upper"      // the same in upper case: a FASTA file all in lower case, which would pass for one long repeat
 	madeGenBank  = "genbank"    // the sequences of the flat file, upper case
 	madeBlocks   = "maf-blocks" // the rows of a genome without gaps, one record a block
 	madeRuns     = "maf-runs"   // the rows of a genome without gaps, put together by their positions
@@ -61,12 +62,14 @@ func makeFiles(member string, r io.Reader, dir string, files []File) (err error)
 		outs[i] = &fasta{file: file, left: f.Size}
 		outs[i].w = bufio.NewWriterSize(outs[i], 1<<18)
 	}
+	if len(outs) > 1 && (kind == madeUnpacked || kind == madeUpper) {
+		return fmt.Errorf("%s: %s to %s also", name, kind, files[1].Name)
+	}
 	switch kind {
 	case madeUnpacked:
-		for i := range outs[1:] {
-			return fmt.Errorf("%s: unpacked to %s also", name, files[i+1].Name)
-		}
 		_, err = io.Copy(outs[0].w, plain)
+	case madeUpper:
+		err = toUpper(plain, name, outs[0])
 	case madeGenBank:
 		err = fromGenBank(plain, name, outs)
 	case madeBlocks:
@@ -143,6 +146,35 @@ func failed(outs []*fasta) error {
 		if o.left < 0 {
 			return fmt.Errorf("%s: %w", filepath.Base(o.file.Name()), errTooLarge)
 		}
+	}
+	return nil
+}
+
+// toUpper changes the case of sequences and keeps names and lines.
+func toUpper(r io.Reader, name string, out *fasta) error {
+	in := bufio.NewScanner(r)
+	in.Buffer(make([]byte, 0, 1<<16), 1<<28)
+	line := 0
+	for in.Scan() {
+		line++
+		l := in.Bytes()
+		if line == 1 && (len(l) == 0 || l[0] != '>') {
+			return fmt.Errorf("%s: line 1: no FASTA file, whose first letter is >", name)
+		}
+		if len(l) > 0 && l[0] != '>' {
+			for i, c := range l {
+				if 'a' <= c && c <= 'z' {
+					l[i] = c - 'a' + 'A'
+				}
+			}
+		}
+		out.w.Write(l)
+		if err := out.w.WriteByte('\n'); err != nil {
+			return err
+		}
+	}
+	if err := in.Err(); err != nil {
+		return fmt.Errorf("%s: line %d: %w", name, line+1, err)
 	}
 	return nil
 }

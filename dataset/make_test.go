@@ -51,7 +51,7 @@ func wanted(member, made, name, content string) File {
 func TestFetchMade(t *testing.T) {
 	long := strings.Repeat("ACGTN", 33)
 	pkg := map[string]string{
-		"./u/a.maf.gz": packed(t, "gz", someMAF), "./u/g.gbk.gz": packed(t, "gz", someGBK), "./u/m.nuc": someNUC, "./u/k.fna.xz": packed(t, "xz", ">k\n"+long+"\n"),
+		"./u/a.maf.gz": packed(t, "gz", someMAF), "./u/l.fa.gz": packed(t, "gz", ">l Name\nacGtn\n\n>m\nnnac"), "./u/g.gbk.gz": packed(t, "gz", someGBK), "./u/m.nuc": someNUC, "./u/k.fna.xz": packed(t, "xz", ">k\n"+long+"\n"),
 	}
 	check := func(t *testing.T, files []File, content []string) {
 		t.Helper()
@@ -70,12 +70,13 @@ func TestFetchMade(t *testing.T) {
 		}
 	}
 	for name, all := range map[string][][3]string{ // member, made and content of files
-		"six": {
+		"by record": {
 			{"u/a.maf.gz", "maf-blocks hs", ">block1 hs.1\nACgT\n>block2 hs.1\nRY\n"},
 			{"u/a.maf.gz", "maf-blocks pt", ">block1 pt.2\nACGGT\n>block2 pt.2\nAC\n"},
 			{"u/g.gbk.gz", "genbank", ">x.1 A genome.\nACGTACGTACGN\n"},
 			{"u/m.nuc", "phylip 1.H.sapiens", ">1.H.sapiens\nACGT\n"},
 			{"u/m.nuc", "phylip 2.fin whale", ">2.fin whale\nANT\n"},
+			{"u/l.fa.gz", "upper", ">l Name\nACGTN\n\n>m\nNNAC\n"},
 			{"u/k.fna.xz", "unpacked", ">k\n" + long + "\n"},
 		},
 		// pt stands on the other strand at 15 to 20 in the first block, and at 13 to 15 in the second.
@@ -118,6 +119,7 @@ func TestFetchMadeFails(t *testing.T) {
 		"larger":              {"01234567890", file("unpacked"), "larger than the catalogue says"},
 		"larger GenBank":      {someGBK, file("genbank"), "larger than the catalogue says"},
 		"another content":     {"abcdefghij", file("unpacked"), "sha256"},
+		"no FASTA":            {"ACGT", file("upper"), "x: line 1"},
 		"unknown":             {"x", file("magic"), `"magic"`},
 		"two ways":            {"x", two, "made as"},
 		"unpacked twice":      {"x", again, "also"},
