@@ -50,7 +50,7 @@ its neighbours; with posterior all are -10 log10 (1 - posterior), 2 to 60.`,
 		Example: `  selfsame denoise reads.fq.gz -o clean.fq.gz --json report.json
   selfsame denoise r1.fq r2.fq -o c1.fq -O c2.fq --max-false-corrections 20
   zcat reads.fq.gz | selfsame denoise - -o - --model runs/mine | bwa mem ref.fa -
-  selfsame denoise long.fq --model nanopore --dry-run --changes changes.tsv`,
+  selfsame denoise long.fq --model pacbio --dry-run --changes changes.tsv`,
 		Args: args(1, 2, "IN"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.denoise(cmd, &q, args) },
 	}
