@@ -49,7 +49,7 @@ that stays or is substituted keeps its quality and an inserted one gets the mean
 its neighbours; with posterior all are -10 log10 (1 - posterior), 2 to 60.`,
 		Example: `  selfsame denoise reads.fq.gz -o clean.fq.gz --json report.json
   selfsame denoise r1.fq r2.fq -o c1.fq -O c2.fq --max-false-corrections 20
-  zcat reads.fq.gz | selfsame denoise - -o - --model runs/mine | bwa mem ref.fa -
+  zcat reads.fq.gz | selfsame denoise - -o - | bwa mem ref.fa - > aligned.sam
   selfsame denoise long.fq --model pacbio --dry-run --changes changes.tsv`,
 		Args: args(1, 2, "IN"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.denoise(cmd, &q, args) },
@@ -180,8 +180,10 @@ func denoiseCalibrate(a *app) *cobra.Command {
 		Long: `calibrate simulates windows of reads from the validation part of the run's reference
 and writes calibration.json to the run directory: the map from the network's posteriors
 to the share that is right, by kind of change and depth (one half of the part), and
-what each threshold lets through, with an upper bound (the other half).`,
-		Args: args(1, 1, "RUNDIR"),
+what each threshold lets through, with an upper bound (the other half). The audit of a
+run does this too; more windows promise more.`,
+		Example: "  selfsame denoise calibrate runs/reads-illumina --windows 200000",
+		Args:    args(1, 1, "RUNDIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cfg.Windows < 1 {
 				return usagef("denoise calibrate: --windows %d is less than 1", cfg.Windows)
@@ -224,7 +226,10 @@ func denoiseExport(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export RUNDIR -o FILE.safetensors",
 		Short: "Write the model of a run as one file",
-		Args:  args(1, 1, "RUNDIR"),
+		Long: `export writes network, weights and calibration of a run as one file, which denoise
+takes as --model. It holds no reads and no code.`,
+		Example: "  selfsame denoise export runs/reads-illumina -o mine.safetensors",
+		Args:    args(1, 1, "RUNDIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
 				return usagef("denoise export: --out is missing")

@@ -25,14 +25,15 @@ func measureTree(a *app) *cobra.Command {
 		Short: "Score a phylogenetic tree against a reference",
 		Long: `tree compares a tree with a reference, both unrooted, on the taxa that both have:
 
-  rf, nrf   Robinson-Foulds distance, and over its maximum: the non-trivial splits of both
-            trees (2(n-3) for two binary trees), as ete3 and AFproject give it
-  nqd       quartet distance over all quartets, as tqDist defines it: quartets that are
-            not resolved alike in both trees, nor unresolved in both
-  spearman  rank correlation of the distances between leaves along the trees; in a tree
-            without lengths each edge counts 1
-  nqd_resolved  share of the quartets that the reference resolves which the tree does
-            not show alike: what a polytomy of the reference leaves open does not count
+  rf, nrf       Robinson-Foulds distance, and over its maximum: the non-trivial
+                splits of both trees (2(n-3) for two binary ones), as ete3 and
+                AFproject give it
+  nqd           quartet distance over all quartets, as tqDist defines it:
+                quartets neither alike in both trees nor open in both
+  nqd_resolved  share of the quartets resolved by the reference that the tree
+                does not show alike; polytomies of the reference do not count
+  spearman      rank correlation of the distances between leaves along the
+                trees; in a tree without lengths each edge counts 1
 
 A score without a denominator is null. Files are Newick, one tree each, plain or gzip.
 Taxa that only one tree has are left out and listed; fewer than four shared ones are an
