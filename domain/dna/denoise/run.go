@@ -741,18 +741,19 @@ func (r *runner) far(ctx context.Context, what string, err error) error {
 	} else if r.total > 0 {
 		done = fmt.Sprintf("%d of %d reads", r.written, r.total)
 	}
-	left := "the input is untouched"
+	left, was := "the input is untouched", "was"
 	names := ""
 	for _, out := range r.Out {
 		if out != fastx.Stdin && !r.DryRun {
 			if names != "" {
 				names += " and "
+				was = "were"
 			}
 			names += out
 		}
 	}
 	if names != "" {
-		left += ", " + names + " was not written"
+		left += ", " + names + " " + was + " not written"
 	}
 	if e := ctx.Err(); e != nil && !errors.Is(err, e) {
 		err = errors.Join(e, err)
