@@ -33,10 +33,11 @@ var fields = map[string]field{
 	"data.split":       {enum: []string{"random", "tail"}, doc: "random (stratified where labelled, keyed by seed) or tail (the last samples)"},
 	"data.max_bad":     {max: manyItems, doc: "broken files skipped before the run stops"},
 	"data.max_pixels":  {min: 1, max: 4e9, doc: "largest width*height that is decoded"},
-	"data.limit":       {max: manyItems, doc: "use only the first N training samples; 0 = all"},
+	"data.limit":       {max: manyItems, doc: "use only the first N training samples; 0 = all; genomes: windows an epoch"},
+	"data.hold_out":    {doc: "genomes: names of files of the pool that are held-out species, without folder and ending"},
 
 	"data.target":    {doc: "tables: column to be predicted, never an input; empty = none"},
-	"data.task":      {enum: []string{"", "classify", "regress", TaskReads}, doc: "tables: classify or regress, empty = by the kind of the target; DNA: reads"},
+	"data.task":      {enum: []string{"", "classify", "regress", TaskReads, TaskGenomes}, doc: "tables: classify or regress, empty = by the kind of the target; DNA: reads or genomes"},
 	"data.buckets":   {min: -math.MaxFloat64, max: math.MaxFloat64, doc: "tables: rising limits by which a numeric target (time to the next event) becomes classes"},
 	"data.time":      {doc: "tables: timestamp column by which parts are split, train before val before test; empty = none"},
 	"data.group_by":  {doc: "tables: column whose values never sit in two parts, e.g. the customer"},
@@ -56,7 +57,7 @@ var fields = map[string]field{
 	"views.local_to":   {over: true, max: 1, doc: "largest area fraction of a small view"},
 
 	"encoder":         {doc: "the network whose features are wanted"},
-	"encoder.kind":    {enum: []string{"resnet", "vit", "mlp", "transformer", EncoderPileup}, doc: "kind of network; tables: mlp or transformer; DNA reads: pileup"},
+	"encoder.kind":    {enum: []string{"resnet", "vit", "mlp", EncoderTransformer, EncoderPileup, EncoderConvLM, EncoderGRU}, doc: "kind of network; tables: mlp or transformer; DNA reads: pileup; genomes: conv-lm, gru or transformer"},
 	"encoder.width":   {min: 1, max: 8192, doc: "channels of the first stage; token width; hidden units; channels of pileup"},
 	"encoder.depth":   {min: 1, max: 128, doc: "blocks a stage; layers; convolutions of pileup after its first"},
 	"encoder.stages":  {min: 1, max: 8, doc: "resnet: stages, each doubles the width and halves the side"},
@@ -135,12 +136,28 @@ var fields = map[string]field{
 // DomainTable is the name of the domain of tables, which has keys and defaults of its own.
 const DomainTable = "table"
 
-// DomainDNA is the name of the domain of DNA, with the one task and the one kind of network that it has for reads.
+// DomainDNA is the name of the domain of DNA, with its tasks and the kinds of network that they have: pileup for reads, the causal ones
+// for genomes.
 const (
-	DomainDNA     = "dna"
-	TaskReads     = "reads"
-	EncoderPileup = "pileup"
+	DomainDNA          = "dna"
+	TaskReads          = "reads"
+	TaskGenomes        = "genomes"
+	EncoderPileup      = "pileup"
+	EncoderConvLM      = "conv-lm"
+	EncoderGRU         = "gru"
+	EncoderTransformer = "transformer"
 )
+
+// dnaOnly are keys that mean something for DNA alone; where they are empty, other domains do not write them.
+var dnaOnly = map[string]bool{"data.hold_out": true}
+
+// kindsOf are the kinds of network that a task of DNA has, the default first.
+func kindsOf(task string) []string {
+	if task == TaskGenomes {
+		return []string{EncoderConvLM, EncoderGRU, EncoderTransformer}
+	}
+	return []string{EncoderPileup}
+}
 
 // tableOnly are keys that mean something for tables alone; where they are empty, other domains do not write them.
 var tableOnly = map[string]bool{
@@ -210,26 +227,37 @@ func (r *Recipe) dependent(given func(path string) bool) {
 		if !given("data.task") {
 			r.Data.Task = TaskReads
 		}
+		genomes := r.Data.Task == TaskGenomes
 		if !given("data.size") {
-			r.Data.Size = 160
+			if r.Data.Size = 160; genomes {
+				r.Data.Size = 512
+			}
 		}
 		if !given("encoder.kind") {
-			r.Encoder.Kind = EncoderPileup
+			r.Encoder.Kind = kindsOf(r.Data.Task)[0]
 		}
 		if !given("encoder.width") {
-			r.Encoder.Width = 48
+			if r.Encoder.Width = 48; genomes {
+				r.Encoder.Width = 128
+			}
 		}
 		if !given("encoder.depth") {
-			r.Encoder.Depth = 4
+			if r.Encoder.Depth = 4; genomes {
+				r.Encoder.Depth = 8
+			}
 		}
 		if !given("train.optimizer") {
 			r.Train.Optimizer = "adamw"
 		}
 		if !given("train.batch") {
-			r.Train.Batch = 64
+			if r.Train.Batch = 64; genomes {
+				r.Train.Batch = 32
+			}
 		}
 		if !given("train.lr") { // of batch 256
-			r.Train.LR = 8e-3
+			if r.Train.LR = 8e-3; genomes {
+				r.Train.LR = 0.016
+			}
 		}
 		if !given("train.weight_decay") {
 			r.Train.WeightDecay = 0.01

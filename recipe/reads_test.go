@@ -46,17 +46,37 @@ func TestReads(t *testing.T) {
 // TestReadsMisfit: what belongs to reads alone, and what reads cannot have.
 func TestReadsMisfit(t *testing.T) {
 	for body, want := range map[string]string{
-		"domain: dna\ndata: {source: a.fa, task: classify}\nviews: [sequencer]":       "data.task",
-		"domain: dna\ndata: {source: a.fa}\nencoder: {kind: vit}\nviews: [sequencer]": "encoder.kind",
-		"data: {source: a, task: reads}\nviews: [hflip]":                              "data.task",
-		"data: {source: a}\nencoder: {kind: pileup}\nviews: [hflip]":                  "encoder.kind",
-		"domain: dna\ndata: {source: a.fa}\nviews: [sequencer: {profile: [a]}]":       "profile",
-		"domain: dna\ndata: {source: a.fa}\nviews: [sequencer: {profile: \"\"}]":      "profile",
-		"domain: dna\ndata: {source: a.fa}\nviews: [sequencer: {profil: illumina}]":   "did you mean profile",
-		"domain: dna\ndata: {source: a.fa}\nviews: [sequencer: {profile: \"a\\tb\"}]": "profile",
+		"domain: dna\ndata: {source: a.fa, task: classify}\nviews: [sequencer]":                         "data.task",
+		"domain: dna\ndata: {source: a.fa}\nencoder: {kind: vit}\nviews: [sequencer]":                   "encoder.kind",
+		"data: {source: a, task: reads}\nviews: [hflip]":                                                "data.task",
+		"data: {source: a, task: genomes}\nviews: [hflip]":                                              "data.task",
+		"data: {source: a, hold_out: [b]}\nviews: [hflip]":                                              "data.hold_out",
+		"data: {source: a}\nencoder: {kind: conv-lm}\nviews: [hflip]":                                   "encoder.kind",
+		"domain: dna\ndata: {source: a.fa, task: genomes}\nencoder: {kind: pileup}\nviews: [sequencer]": "does not take genomes",
+		"data: {source: a}\nencoder: {kind: pileup}\nviews: [hflip]":                                    "encoder.kind",
+		"domain: dna\ndata: {source: a.fa}\nviews: [sequencer: {profile: [a]}]":                         "profile",
+		"domain: dna\ndata: {source: a.fa}\nviews: [sequencer: {profile: \"\"}]":                        "profile",
+		"domain: dna\ndata: {source: a.fa}\nviews: [sequencer: {profil: illumina}]":                     "did you mean profile",
+		"domain: dna\ndata: {source: a.fa}\nviews: [sequencer: {profile: \"a\\tb\"}]":                   "profile",
 	} {
 		if _, err := Parse("r.yaml", []byte(body), testSpecs); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+func TestGenomes(t *testing.T) {
+	r, err := Load("testdata/genomes.yaml", testSpecs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Data.Task != TaskGenomes || r.Encoder.Kind != EncoderConvLM || r.Encoder.Width != 128 || r.Train.Optimizer != "adamw" || r.Data.Size != 512 || len(r.Data.HoldOut) != 1 {
+		t.Errorf("defaults %+v %+v %+v", r.Data, r.Encoder, r.Train)
+	}
+	roundTrip(t, r)
+	for _, kind := range []string{EncoderGRU, EncoderTransformer} {
+		if _, err := Load("testdata/genomes.yaml", testSpecs, "encoder.kind="+kind); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -35,18 +35,21 @@ type Data struct {
 	Labels     string  `yaml:"labels" json:"labels"`           // "folders" | "none" | path of a CSV (file,label) or IDX/.npy of labels; "" = what the source has
 	Test       string  `yaml:"test" json:"test"`               // a second source of the same kind as test part; "" = the source's own, else a split
 	TestLabels string  `yaml:"test_labels" json:"test_labels"` // labels of Test
-	Size       int     `yaml:"size" json:"size"`               // images are resized (shorter side, then centre crop) to size x size; 0 = as stored if all are equal, else 32; DNA reads: positions of a window
+	Size       int     `yaml:"size" json:"size"`               // images are resized (shorter side, then centre crop) to size x size; 0 = as stored if all are equal, else 32; DNA: positions of a window
 	Channels   int     `yaml:"channels" json:"channels"`       // 0 = as stored
 	Val        float64 `yaml:"val" json:"val"`                 // validation part: a count (>= 1) or a fraction (< 1) taken from the END of the training part (or drawn, see Split)
 	TestShare  float64 `yaml:"test_share" json:"test_share"`   // fraction that becomes the test part where the source has none
 	Split      string  `yaml:"split" json:"split"`             // "random" (stratified where labelled, keyed by seed) | "tail" (last samples)
 	MaxBad     int     `yaml:"max_bad" json:"max_bad"`         // broken files skipped before the run stops
 	MaxPixels  int     `yaml:"max_pixels" json:"max_pixels"`   // largest width*height decoded
-	Limit      int     `yaml:"limit" json:"limit"`             // use only the first N training samples; 0 = all
+	Limit      int     `yaml:"limit" json:"limit"`             // use only the first N training samples; 0 = all; genomes: windows an epoch
+
+	// HoldOut names files of a pool of genomes, without folder and ending: held-out species, which are the test part.
+	HoldOut []string `yaml:"hold_out" json:"hold_out"`
 
 	// Tables.
 	Target    string    `yaml:"target" json:"target"`       // column to be predicted; never an input; "" = none
-	Task      string    `yaml:"task" json:"task"`           // "" (by kind) | "classify" | "regress"; DNA: "reads"
+	Task      string    `yaml:"task" json:"task"`           // "" (by kind) | "classify" | "regress"; DNA: "reads" | "genomes"
 	Buckets   []float64 `yaml:"buckets" json:"buckets"`     // classify a numeric target (time to the next event) by these rising limits
 	Time      string    `yaml:"time" json:"time"`           // timestamp column by which parts are split: train before val before test; "" = none
 	GroupBy   string    `yaml:"group_by" json:"group_by"`   // column whose values never sit in two parts (customer)
@@ -67,7 +70,7 @@ type Views struct {
 
 // Encoder is the network whose features are wanted.
 type Encoder struct {
-	Kind   string `yaml:"kind" json:"kind"`     // "resnet" | "vit" | "mlp" | "transformer" (tables: mlp or transformer) | "pileup" (DNA reads)
+	Kind   string `yaml:"kind" json:"kind"`     // "resnet" | "vit" | "mlp" | "transformer" (tables: mlp or transformer) | "pileup" (DNA reads) | "conv-lm", "gru", "transformer" (genomes)
 	Width  int    `yaml:"width" json:"width"`   // channels of the first stage; token width; hidden units
 	Depth  int    `yaml:"depth" json:"depth"`   // blocks a stage; layers
 	Stages int    `yaml:"stages" json:"stages"` // resnet: stages, each doubles the width and halves the side

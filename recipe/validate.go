@@ -118,17 +118,21 @@ func (r *Recipe) cross(add adder) {
 		add("data.test_labels", "set data.test too", "labels of a test part that is not named")
 	}
 
-	if dna := r.Domain == DomainDNA; dna && r.Data.Task != TaskReads {
-		add("data.task", "write task: reads", "is %q: the task of domain dna is reads", r.Data.Task)
-	} else if !dna && r.Data.Task == TaskReads {
-		add("data.task", "write domain: dna", "reads is a task of domain dna, not of %s", r.Domain)
+	task := r.Data.Task == TaskReads || r.Data.Task == TaskGenomes
+	if dna := r.Domain == DomainDNA; dna && !task {
+		add("data.task", "write task: reads or task: genomes", "is %q: the tasks of domain dna are reads and genomes", r.Data.Task)
+	} else if !dna && task {
+		add("data.task", "write domain: dna", "%s is a task of domain dna, not of %s", r.Data.Task, r.Domain)
 	}
-	if dna := r.Domain == DomainDNA; dna != (r.Encoder.Kind == EncoderPileup) && slices.Contains(fields["encoder.kind"].enum, r.Encoder.Kind) {
-		if dna {
-			add("encoder.kind", "write kind: pileup", "%s does not take reads", r.Encoder.Kind)
-		} else {
-			add("encoder.kind", "write domain: dna", "pileup takes reads, which only domain dna has")
+	if k := r.Encoder.Kind; r.Domain == DomainDNA {
+		if kinds := kindsOf(r.Data.Task); task && !slices.Contains(kinds, k) && slices.Contains(fields["encoder.kind"].enum, k) {
+			add("encoder.kind", "write kind: "+kinds[0], "%s does not take %s", k, r.Data.Task)
 		}
+	} else if k == EncoderPileup || k == EncoderConvLM || k == EncoderGRU {
+		add("encoder.kind", "write domain: dna", "%s takes DNA, which only domain dna has", k)
+	}
+	if len(r.Data.HoldOut) > 0 && r.Data.Task != TaskGenomes {
+		add("data.hold_out", "write task: genomes", "names held-out species, which only task genomes has")
 	}
 
 	invariant := false

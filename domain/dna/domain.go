@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"github.com/selfsame-ml/selfsame/domain"
+	"github.com/selfsame-ml/selfsame/domain/dna/genome"
 	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/view"
 )
 
-// Domain is the domain of DNA: reads made from reference genomes.
+// Domain is the domain of DNA: reads made from reference genomes (task "reads"), and genomes themselves (task "genomes", package genome).
 type Domain struct{}
 
 var _ domain.Domain = Domain{}
@@ -16,11 +17,33 @@ var _ domain.Domain = Domain{}
 // Name is "dna".
 func (Domain) Name() string { return recipe.DomainDNA }
 
-// Specs lists the transformations of DNA.
-func (Domain) Specs() []view.Spec { return Specs() }
+// Specs lists the transformations of DNA: that of reads, that of genomes.
+func (Domain) Specs() []view.Spec { return append(Specs(), genome.Spec()) }
 
-// Open reads the references of a recipe; see Open.
+// OpenGenomes reads the pool of genomes of a recipe with task "genomes": one FASTA file a species.
+func OpenGenomes(ctx context.Context, r *recipe.Recipe, opt domain.OpenOptions) (*genome.Samples, error) {
+	var files genome.Files
+	var err error
+	if files.Pool, err = filesOf(r.Data.Source, opt.CacheDir); err != nil {
+		return nil, err
+	}
+	if r.Data.Test != "" {
+		if files.Held, err = filesOf(r.Data.Test, opt.CacheDir); err != nil {
+			return nil, err
+		}
+	}
+	return genome.Open(ctx, r, files, opt)
+}
+
+// Open reads the references of a recipe; see Open and OpenGenomes.
 func (Domain) Open(ctx context.Context, r *recipe.Recipe, opt domain.OpenOptions) (domain.Samples, error) {
+	if r.Data.Task == recipe.TaskGenomes {
+		s, err := OpenGenomes(ctx, r, opt)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
 	s, err := Open(ctx, r, opt)
 	if err != nil {
 		return nil, err
