@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/selfsame-ml/selfsame/domain"
-	"github.com/selfsame-ml/selfsame/domain/dna/genome"
+	genomes "github.com/selfsame-ml/selfsame/domain/dna/genome"
 	"github.com/selfsame-ml/selfsame/recipe"
 	"github.com/selfsame-ml/selfsame/view"
 )
@@ -18,11 +18,11 @@ var _ domain.Domain = Domain{}
 func (Domain) Name() string { return recipe.DomainDNA }
 
 // Specs lists the transformations of DNA: that of reads, that of genomes.
-func (Domain) Specs() []view.Spec { return append(Specs(), genome.Spec()) }
+func (Domain) Specs() []view.Spec { return append(Specs(), genomes.Spec()) }
 
 // OpenGenomes reads the pool of genomes of a recipe with task "genomes": one FASTA file a species.
-func OpenGenomes(ctx context.Context, r *recipe.Recipe, opt domain.OpenOptions) (*genome.Samples, error) {
-	var files genome.Files
+func OpenGenomes(ctx context.Context, r *recipe.Recipe, opt domain.OpenOptions) (*genomes.Samples, error) {
+	var files genomes.Files
 	var err error
 	if files.Pool, err = filesOf(r.Data.Source, opt.CacheDir); err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func OpenGenomes(ctx context.Context, r *recipe.Recipe, opt domain.OpenOptions) 
 			return nil, err
 		}
 	}
-	return genome.Open(ctx, r, files, opt)
+	return genomes.Open(ctx, r, files, opt)
 }
 
 // Open reads the references of a recipe; see Open and OpenGenomes.
