@@ -446,7 +446,10 @@ func (o *filesOrigin) scan(ctx context.Context, env *loadEnv, into *extent) erro
 }
 
 // decoder is the reusable memory of one worker.
-type decoder struct{ rs resampler }
+type decoder struct {
+	rs  resampler
+	png pngReader
+}
 
 func (o *filesOrigin) open(env *loadEnv, p plan) (readRun, func() error, error) {
 	budget := env.maxPixels()
@@ -493,7 +496,7 @@ func (o *filesOrigin) decode(ctx context.Context, i int, budget int64, sem *sema
 			bad = fmt.Errorf("the decoder failed: %v", r)
 		}
 	}()
-	m, _, err := image.Decode(f)
+	m, err := d.picture(f, o.files[i].size, cfg)
 	if err != nil {
 		return err, nil
 	}
@@ -508,6 +511,20 @@ func (o *filesOrigin) decode(ctx context.Context, i int, budget int64, sem *sema
 	}
 	d.rs.run(b.Dy(), b.Dx(), c, rows(m, c), 65535, p, dst)
 	return nil, nil
+}
+
+// picture decodes a file; what it returns may be overwritten by the next one.
+func (d *decoder) picture(f *os.File, size int64, cfg image.Config) (image.Image, error) {
+	if file, ok := d.png.read(f, size); ok && bytes.HasPrefix(file, []byte(pngSignature)) {
+		if m, ok := d.png.decode(file, cfg.Width, cfg.Height); ok {
+			return m, nil
+		}
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	m, _, err := image.Decode(f)
+	return m, err
 }
 
 // rows returns a function that reads one row of m as c channels of 0..65535.
