@@ -126,7 +126,7 @@ func (f *fasta) record(name string, bases []byte) {
 	f.w.WriteByte('\n')
 	for len(bases) > 0 {
 		n := min(80, len(bases))
-		f.w.Write(bases[:n])
+		_, _ = f.w.Write(bases[:n]) // bufio keeps the error
 		f.w.WriteByte('\n')
 		bases = bases[n:]
 	}
@@ -168,7 +168,7 @@ func toUpper(r io.Reader, name string, out *fasta) error {
 				}
 			}
 		}
-		out.w.Write(l)
+		_, _ = out.w.Write(l) // bufio keeps the error
 		if err := out.w.WriteByte('\n'); err != nil {
 			return err
 		}

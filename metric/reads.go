@@ -432,7 +432,8 @@ func (m *ReadMeter) variant(v ReadVariant) {
 		m.s.Variants = &VariantScores{}
 	}
 	s, st := m.s.Variants, m.state[v.Pos]
-	right, now, toRef := st&rawRight != 0, st&nowRight != 0, false
+	right, now := st&rawRight != 0, st&nowRight != 0
+	var toRef bool
 	if v.Reference[0] == '+' {
 		// Between Pos and Pos+1; the bases beside it must be there for the place to be known.
 		place := m.after[v.Pos+1]

@@ -85,9 +85,7 @@ func (g *aligner) align3(t, r, c []uint8) {
 		to--
 	}
 	left, right := g.pairA[:from], append([]uint8(nil), g.pairA[to:]...)
-	for _, op := range left {
-		g.ops = append(g.ops, op)
-	}
+	g.ops = append(g.ops, left...)
 	g.inner(t[i:it], r[j:jt], c)
 	g.ops = append(g.ops, right...)
 }

@@ -96,7 +96,8 @@ func sameTaxa(a *Tree, others ...*Tree) ([]string, error) {
 		}
 		if !slices.Equal(taxa, tb) {
 			onlyA, onlyB := difference(taxa, tb), difference(tb, taxa)
-			name, lacks := "", i+2
+			var name string
+			lacks := i + 2
 			if len(onlyA) > 0 {
 				name = onlyA[0]
 			} else {

@@ -994,7 +994,7 @@ func (a *app) createReads(path string) (*fastx.Writer, error) {
 func abort(files []*fastx.Writer) {
 	for _, f := range files {
 		if f != nil {
-			f.Abort() // what is reported is the error before
+			_ = f.Abort() // what is reported is the error before
 		}
 	}
 }

@@ -64,7 +64,7 @@ func Open(ctx context.Context, r *recipe.Recipe, opt domain.OpenOptions) (*Sampl
 		return nil, recipe.Errors{{Path: "views", Msg: err.Error()}}
 	}
 	s := &Samples{recipe: r, set: set}
-	s.pool.New = func() any { l, err := newIsland(set); return poolItem{l, err} }
+	s.pool.New = func() any { l, err := newIsland(set); return &poolItem{l, err} }
 	ref, err := readReference(r.Data.Source, opt.CacheDir, opt, ctx.Err)
 	if err != nil {
 		return nil, err
@@ -173,11 +173,14 @@ type poolItem struct {
 
 // borrow takes an island from the pool.
 func (s *Samples) borrow() (*island, error) {
-	it, _ := s.pool.Get().(poolItem)
+	it, ok := s.pool.Get().(*poolItem)
+	if !ok {
+		return nil, errors.New("dna: the pool is empty")
+	}
 	return it.island, it.err
 }
 
-func (s *Samples) giveBack(l *island) { s.pool.Put(poolItem{l, nil}) }
+func (s *Samples) giveBack(l *island) { s.pool.Put(&poolItem{l, nil}) }
 
 // Len is the number of windows in a part.
 func (s *Samples) Len(p domain.Part) int { return len(s.parts[p].places) }

@@ -690,7 +690,7 @@ func fields(args []string) error {
 // in MiB, of any of its processes to a file.
 func timed(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: reads time OUT COMMAND...")
+		return errors.New("usage: reads time OUT COMMAND ARGS")
 	}
 	c := exec.Command(args[1], args[2:]...)
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr

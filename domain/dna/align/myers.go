@@ -49,7 +49,7 @@ func (s *Scratch) sweep(p, t []uint8, k task) result {
 	if k.store {
 		s.trace = grow(s.trace, m*r.stride*2)
 	}
-	first, last := max(0, k.lo)>>6, -1
+	first := max(0, k.lo) >> 6
 	start := uint64(0) // how column 0 and row 0 rise
 	if !k.freeStart {
 		start = 1
@@ -57,7 +57,7 @@ func (s *Scratch) sweep(p, t []uint8, k task) result {
 	for i := range s.pv {
 		s.pv[i], s.mv[i] = -start, 0
 	}
-	last = min(blocks-1, max(0, k.hi)>>6)
+	last := min(blocks-1, max(0, k.hi)>>6)
 	bottom := 0 // the distance at the lower end of block last
 	if !k.freeStart {
 		bottom = (last + 1) * 64

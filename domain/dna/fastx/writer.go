@@ -382,7 +382,7 @@ func syncFolder(dir string) error {
 	if err != nil {
 		return nil
 	}
-	d.Sync()
+	_ = d.Sync()
 	return d.Close()
 }
 

@@ -228,7 +228,8 @@ func parseCS(dst []Op, s []byte) ([]Op, error) {
 		return n, end
 	}
 	for i := 0; i < len(s); {
-		at, end := i+1, i
+		at := i + 1
+		var end int
 		switch s[i] {
 		case ':':
 			var n int

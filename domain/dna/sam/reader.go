@@ -459,7 +459,9 @@ func (r *Reader) bamHeader() error {
 		}
 		return int(n), nil
 	}
-	r.br.Discard(4)
+	if _, err := r.br.Discard(4); err != nil {
+		return cut(err)
+	}
 	n, err := u32()
 	if err != nil {
 		return err

@@ -156,7 +156,6 @@ type fitRead struct {
 	reverse      bool
 	hard         int // hard-clipped bases before query
 	class        int
-	errors, all  int64
 }
 
 // ErrFit is wrapped by every error about alignments that cannot be fitted.
@@ -192,7 +191,6 @@ type fitter struct {
 	wrong [][]uint8
 	ends  []int
 	long  bool
-	rc    []uint8
 }
 
 func (f *fitter) load(src Source) error {

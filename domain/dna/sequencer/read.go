@@ -183,7 +183,7 @@ func (g *generator) insert(template []uint8, pos, want int) int {
 	if g.j < want && (rate >= c.insMax || r.Float64()*c.insMax < rate) {
 		for {
 			g.gaps = true
-			o := uint8(0)
+			var o uint8
 			switch {
 			case b > 3:
 				o = uint8(r.Uint64() >> 62)
