@@ -148,8 +148,9 @@ const (
 	EncoderTransformer = "transformer"
 )
 
-// dnaOnly are keys that mean something for DNA alone; where they are empty, other domains do not write them.
-var dnaOnly = map[string]bool{"data.hold_out": true}
+// genomesOnly are keys that mean something for genomes alone; where they are empty, they are not written, so that older runs of other
+// tasks keep the hash of their recipe.
+var genomesOnly = map[string]bool{"data.hold_out": true}
 
 // kindsOf are the kinds of network that a task of DNA has, the default first.
 func kindsOf(task string) []string {

@@ -56,9 +56,9 @@ func number(f float64) *yaml.Node {
 // encoder writes the recipes of one domain.
 type encoder struct{ domain string }
 
-// omit reports whether a key is left out: it means nothing in this domain, and is empty.
+// omit reports whether a key is left out: it means nothing in this domain (or came later than recipes that are stored), and is empty.
 func (e encoder) omit(v reflect.Value, path string) bool {
-	return (e.domain != DomainTable && tableOnly[path] || e.domain != DomainDNA && dnaOnly[path]) && (v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0)
+	return (e.domain != DomainTable && tableOnly[path] || genomesOnly[path]) && (v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0)
 }
 
 func (e encoder) node(v reflect.Value, path string) *yaml.Node {
