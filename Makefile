@@ -58,6 +58,7 @@ results: setup ## measure anew and write results/*.csv
 	scripts/results.sh recipes/fashion.yaml results/fashion.csv
 	scripts/results.sh recipes/fashion-full.yaml results/fashion-full.csv
 	scripts/results.sh recipes/fashion-tuned.yaml results/fashion-tuned.csv
+	for p in fp32 bf16; do RUNS=runs/$$p scripts/results.sh recipes/fashion.yaml results/fashion-$$p.csv 3 --set engine.kind=go --set engine.precision=$$p --set data.limit=20000 --set adapt.fine_tune=false --set adapt.draws=1 --set 'adapt.budgets=[1000,0]' || exit 1; done
 	for t in churn credit cdnow-customers cdnow-purchases supermarket; do $(SELFSAME) data fetch $$t; done
 	for t in shop churn credit cdnow-customers cdnow-purchases supermarket; do scripts/results.sh recipes/$$t.yaml results/$$t.csv || exit 1; done
 
