@@ -18,7 +18,7 @@ func same(name string, a, b []float64) error {
 
 // Euclidean is the Euclidean distance of two profiles of equal k, sqrt(sum_w (p_w - q_w)^2), in [0, sqrt 2] (Blaisdell 1986, PNAS
 // 83:5155, whose D2 statistics it follows, on frequencies instead of counts so that the length of a genome does not enter; Vinga &
-// Almeida 2003, Bioinformatics 19:513, equation 2).
+// Almeida 2003, Bioinformatics 19:513, review it).
 func Euclidean(p, q []float64) (float64, error) {
 	if err := same("Euclidean distance", p, q); err != nil {
 		return 0, err
@@ -65,7 +65,7 @@ func Cosine(p, q []float64) (float64, error) {
 //
 // The divergence (Lin 1991, IEEE Trans Inf Theory 37:145) of word frequencies is the distance of feature frequency profiles, FFP
 // (Sims et al. 2009, PNAS 106:2677): its square root is taken here because that is a metric (Endres & Schindelin 2003, IEEE Trans Inf
-// Theory 49:1858), so square the result for theirs. All four bases are kept (no coding into purines and pyrimidines), no
+// Theory 49:1858); square the result for the divergence. All four bases are kept (no coding into purines and pyrimidines), no
 // word is left out, and k is the caller's. A word and its reverse complement are two entries of equal share; to count them as
 // one, as is usual for both strands, gives the same divergence.
 func JensenShannon(p, q []float64) (float64, error) {
@@ -116,7 +116,7 @@ func Composition(k, k1, k2 []float64) ([]float64, error) {
 }
 
 // CVTree is the distance D = (1 - C)/2 of two composition vectors by [Composition], in [0, 1], C the cosine of the angle between them
-// (Qi, Wang & Hao 2004, J Mol Evol 58:1, equations 6 and 7). [ErrEmpty] for a vector of zeros: a sequence that is just what its
+// (Qi, Wang & Hao 2004, J Mol Evol 58:1). [ErrEmpty] for a vector of zeros: a sequence that is just what its
 // shorter words say has no composition to compare.
 func CVTree(a, b []float64) (float64, error) {
 	c, err := cosine("composition distance", a, b)

@@ -127,7 +127,7 @@ func (s *Sketch) merge() {
 //
 //	D = -1/k ln(2j / (1 + j)),   j = shared / of,
 //
-// 0 where j is 1, 1 where j is 0, and never above 1 (Ondov et al. 2016, Genome Biology 17:132, equation 4). j estimates the Jaccard
+// 0 where j is 1, 1 where j is 0, and never above 1 (Ondov et al. 2016, Genome Biology 17:132). j estimates the Jaccard
 // index of the sets of words: of the smallest hashes of the union, as many as the smaller sketch may hold or all if there are fewer,
 // it is the share that both sketches have. Two sketches without any word have distance 1 here with 0 of 0 shared, where mash prints 0; such a
 // genome equals nothing. [ErrMismatch] where k differs.
