@@ -124,6 +124,7 @@ var arrows = []arrow{
 	{"domain/all", []string{"view", "domain", "domain/*"}},
 	{"domain/domaintest", []string{"contract", "view", "nn", "recipe", "engine", "engine/enginetest", "domain", "dataset"}},
 	{"domain/*", inDomain}, // objective: the loss with which an encoder restores
+	{"domain/dna/lineage", append(slices.Clone(inDomain), "phylo")}, // trees of species
 	{"domain/*/*", inDomain},
 	{"pretrain", stageMay},
 	{"certify", stageMay},
@@ -221,6 +222,7 @@ func TestArrowsCatch(t *testing.T) {
 		{"contract", "view", false}, {"view", "contract", true}, {"nn", "engine", true}, {"engine", "nn", false},
 		{"pretrain", "domain", true}, {"pretrain", "domain/image", false}, {"domain/image", "domain/table", false},
 		{"domain/dna", "domain/dna/fastx", true}, {"domain/dna/pileup", "domain/dna/align", true}, {"domain/dna/align", "domain/table", false},
+		{"domain/dna/lineage", "phylo", true}, {"domain/dna/genome", "phylo", false}, {"domain/dna/lineage", "train", false},
 		{"metric", "internal/rng", true}, {"metric", "store", false}, {".", "serve", false}, {".", "domain/all", true},
 		{"cmd/selfsame", "serve", true}, {"cmd/selfsame", ".", true}, {"serve", "cmd/selfsame", false}, {"train", "objective", false},
 	} {

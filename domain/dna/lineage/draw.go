@@ -1,0 +1,631 @@
+package lineage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/selfsame-ml/selfsame/phylo"
+)
+
+// Families of methods, in the order of tables.
+const (
+	FamilyMean      = "mean of the networks" // one tree of the distances of all seeds, each divided by its mean
+	FamilyNetwork   = "network"
+	FamilyUntrained = "untrained network"
+	FamilyGC        = "GC content"
+	FamilyWords     = "k-mers"
+	FamilyCV        = "composition vectors"
+	FamilyMash      = "Mash"
+	FamilyRandom    = "random trees"
+)
+
+// leastChoice is the least number of species of a set that layers are chosen on, and of the one that is reported on: below there is one tree only.
+const leastChoice = 4
+
+// randomTrees is how many random trees are scored.
+const randomTrees = 200
+
+// Config says what trees are drawn of.
+type Config struct {
+	Networks  []*Summary // trained, one a seed
+	Untrained []*Summary // as many untrained ones, or none
+	Controls  []Control
+	Reference *phylo.Tree // nil: nothing is scored, nothing is chosen
+	// Choosing are species of the reference that layer and distance are chosen on; nil takes every other one along the reference tree. The others
+	// are reported on, and then the other way round.
+	Choosing []string
+	Variant  *Variant // takes this one, and chooses nothing; nil: chooses, or Default
+	Seed     uint64
+}
+
+// Control is a distance between the species without a trained network.
+type Control struct {
+	Family, Name string
+	Matrix       *phylo.Matrix
+}
+
+// Spread is a mean over seeds with its standard deviation; NaN where there is nothing to measure.
+type Spread struct {
+	Mean phylo.Score `json:"mean"`
+	SD   phylo.Score `json:"sd"` // NaN below two seeds
+}
+
+// Scores hold a method against the reference; see phylo.Comparison. Spearman is of the distances that the tree is made of against the patristic ones
+// of the reference, for random trees of those along the tree.
+type Scores struct {
+	NRF      Spread `json:"nrf"`
+	NQD      Spread `json:"nqd"`
+	Spearman Spread `json:"spearman"`
+}
+
+// Row is one family of methods.
+type Row struct {
+	Family   string    `json:"family"`
+	Variants int       `json:"variants"` // that were chosen from
+	Seeds    int       `json:"seeds"`
+	Chosen   [2]string `json:"chosen"` // on the choosing set, and on the other one
+	All      Scores    `json:"all"`    // all species, with Chosen[0]
+	Held     Scores    `json:"held"`   // mean of both ways: each set scored with what the other has chosen
+}
+
+// Clade is one branch of the reference.
+type Clade struct {
+	Name    string      `json:"name"` // its label, or its species
+	Taxa    []string    `json:"taxa"`
+	Found   bool        `json:"found"`   // in the tree that is drawn
+	Support phylo.Score `json:"support"` // percent of the bootstrap trees; NaN where it is not found
+	Seeds   int         `json:"seeds"`   // networks whose own tree has it
+}
+
+// Difference of the networks and one family in a score, on species that chose nothing; below 0 the network is better.
+type Difference struct {
+	Family  string      `json:"family"`
+	Score   string      `json:"score"` // "nrf" or "nqd"
+	Mean    phylo.Score `json:"mean"`
+	Low     phylo.Score `json:"low"` // 95 % t interval over seeds; NaN below two
+	High    phylo.Score `json:"high"`
+	Verdict string      `json:"verdict"` // Better, Tie, Worse, or Unknown below two seeds
+}
+
+// Verdicts.
+const (
+	Better  = "better"
+	Tie     = "tie"
+	Worse   = "worse"
+	Unknown = "one seed"
+)
+
+// VariantScore is one line of the sweep over layers.
+type VariantScore struct {
+	Family string `json:"family"`
+	Name   string `json:"name"`
+	Seeds  int    `json:"seeds"`
+	All    Scores `json:"all"`
+}
+
+// Result is what Draw finds.
+type Result struct {
+	Names       []string       `json:"names"`
+	Missing     []string       `json:"missing_in_reference"` // genomes that the reference lacks: in the tree, but not scored
+	Absent      []string       `json:"missing_genomes"`      // species of the reference without a genome
+	Variant     Variant        `json:"variant"`              // of the tree
+	Why         string         `json:"why"`                  // this one
+	Choosing    []string       `json:"choosing,omitempty"`
+	Reported    []string       `json:"reported,omitempty"`
+	Rows        []Row          `json:"rows,omitempty"`
+	Sweep       []VariantScore `json:"sweep,omitempty"`
+	Differences []Difference   `json:"differences,omitempty"`
+	Clades      []Clade        `json:"clades,omitempty"`
+	Tree        *phylo.Tree    `json:"-"` // with supports
+	Matrix      *phylo.Matrix  `json:"-"`
+}
+
+// family is a family of methods: variants by their names, each with a matrix a seed.
+type family struct {
+	name     string
+	variants []string
+	matrices [][]*phylo.Matrix // [variant][seed]
+	random   bool
+}
+
+type score struct{ nrf, nqd, spearman float64 }
+
+// judge scores matrices on sets of species.
+type judge struct {
+	reference *phylo.Tree
+	patristic *phylo.Matrix
+	seed      uint64
+}
+
+func (j *judge) score(m *phylo.Matrix, taxa []string) (score, error) {
+	sub, err := m.Select(taxa)
+	if err != nil {
+		return score{}, err
+	}
+	t, err := phylo.NeighborJoining(sub)
+	if err != nil {
+		return score{}, err
+	}
+	c, err := phylo.Compare(t, j.reference)
+	if err != nil {
+		return score{}, err
+	}
+	r, err := phylo.Spearman(sub, j.patristic)
+	if err != nil {
+		return score{}, err
+	}
+	return score{float64(c.NRF), float64(c.NQD), float64(r)}, nil
+}
+
+func (j *judge) random(taxa []string, k int) (score, error) {
+	t, err := phylo.RandomTree(taxa, phylo.Uniform, j.seed, uint64(k))
+	if err != nil {
+		return score{}, err
+	}
+	c, err := phylo.Compare(t, j.reference)
+	if err != nil {
+		return score{}, err
+	}
+	return score{float64(c.NRF), float64(c.NQD), float64(c.Spearman)}, nil
+}
+
+// scores of a family on some species: [variant][seed].
+func (j *judge) scores(f *family, taxa []string) ([][]score, error) {
+	if f.random {
+		out := make([]score, randomTrees)
+		for k := range out {
+			var err error
+			if out[k], err = j.random(taxa, k); err != nil {
+				return nil, err
+			}
+		}
+		return [][]score{out}, nil
+	}
+	out := make([][]score, len(f.matrices))
+	for v, ms := range f.matrices {
+		for _, m := range ms {
+			s, err := j.score(m, taxa)
+			if err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", f.name, f.variants[v], err)
+			}
+			out[v] = append(out[v], s)
+		}
+	}
+	return out, nil
+}
+
+// best is the variant with the lowest mean quartet distance; ties go to the lower Robinson-Foulds distance, then to the first.
+func best(scores [][]score) int {
+	mean := func(v int, of func(score) float64) float64 {
+		t := 0.0
+		for _, s := range scores[v] {
+			t += of(s)
+		}
+		return t / float64(len(scores[v]))
+	}
+	out := 0
+	for v := range scores {
+		a, b := mean(v, func(s score) float64 { return s.nqd }), mean(out, func(s score) float64 { return s.nqd })
+		const same = 1e-12
+		if a < b-same || a < b+same && mean(v, func(s score) float64 { return s.nrf }) < mean(out, func(s score) float64 { return s.nrf })-same {
+			out = v
+		}
+	}
+	return out
+}
+
+func spread(x []float64) Spread {
+	if len(x) == 0 {
+		return Spread{phylo.Score(math.NaN()), phylo.Score(math.NaN())}
+	}
+	m, sd := stat.MeanStdDev(x, nil)
+	if len(x) < 2 {
+		sd = math.NaN()
+	}
+	return Spread{phylo.Score(m), phylo.Score(sd)}
+}
+
+func spreads(s []score) Scores {
+	var x [3][]float64
+	for _, v := range s {
+		x[0], x[1], x[2] = append(x[0], v.nrf), append(x[1], v.nqd), append(x[2], v.spearman)
+	}
+	return Scores{spread(x[0]), spread(x[1]), spread(x[2])}
+}
+
+// Draw builds, chooses, scores. It needs one network at least, of which all are of the same genomes.
+func Draw(ctx context.Context, cfg Config) (*Result, error) {
+	if len(cfg.Networks) == 0 {
+		return nil, errors.New("lineage: no network")
+	}
+	first := cfg.Networks[0]
+	for _, s := range append(slices.Clone(cfg.Networks), cfg.Untrained...) {
+		if !slices.Equal(s.Names, first.Names) || s.Layers != first.Layers {
+			return nil, fmt.Errorf("%w: networks of %d species and %d layers, and of %d species and %d layers", ErrStates, len(first.Names), first.Layers, len(s.Names), s.Layers)
+		}
+	}
+	if len(first.Names) < 3 {
+		return nil, fmt.Errorf("%w: %d species, a tree wants 3", ErrStates, len(first.Names))
+	}
+	r := &Result{Names: slices.Clone(first.Names), Variant: Default(first.Layers), Why: "the default: there is no reference to choose by"}
+	if cfg.Reference != nil {
+		if err := r.choose(ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Variant != nil {
+		r.Variant, r.Why = *cfg.Variant, "as asked for"
+	}
+	return r, r.draw(ctx, cfg)
+}
+
+// share finds the species that genomes and reference share, in the order of the reference.
+func (r *Result) share(reference *phylo.Tree) ([]string, error) {
+	var shared []string
+	in := map[string]bool{}
+	for _, l := range reference.Leaves() {
+		in[l.Name] = true
+		if slices.Contains(r.Names, l.Name) {
+			shared = append(shared, l.Name)
+		} else {
+			r.Absent = append(r.Absent, l.Name)
+		}
+	}
+	for _, n := range r.Names {
+		if !in[n] {
+			r.Missing = append(r.Missing, n)
+		}
+	}
+	if len(shared) < leastChoice {
+		return nil, fmt.Errorf("lineage: %w: the reference has %d of the %d genomes (names must agree to the letter)", phylo.ErrFewTaxa, len(shared), len(r.Names))
+	}
+	return shared, nil
+}
+
+// halves divides the shared species.
+func (r *Result) halves(cfg Config, shared []string) error {
+	if cfg.Choosing == nil {
+		for k, n := range shared {
+			if k%2 == 0 {
+				r.Choosing = append(r.Choosing, n)
+			} else {
+				r.Reported = append(r.Reported, n)
+			}
+		}
+	} else {
+		for _, n := range cfg.Choosing {
+			if !slices.Contains(shared, n) {
+				return fmt.Errorf("lineage: the choosing set names %q, which genomes and reference do not both have", n)
+			}
+		}
+		for _, n := range shared {
+			if slices.Contains(cfg.Choosing, n) {
+				r.Choosing = append(r.Choosing, n)
+			} else {
+				r.Reported = append(r.Reported, n)
+			}
+		}
+	}
+	if len(r.Choosing) < leastChoice || len(r.Reported) < leastChoice {
+		if cfg.Choosing != nil {
+			return fmt.Errorf("lineage: %d species to choose on and %d to report on, want %d of each", len(r.Choosing), len(r.Reported), leastChoice)
+		}
+		r.Choosing, r.Reported = nil, nil
+		r.Why = fmt.Sprintf("the default: %d species are too few to choose on some and report on others", len(shared))
+	}
+	return nil
+}
+
+// families gathers the matrices of every method.
+func families(ctx context.Context, cfg Config) ([]*family, error) {
+	networks := func(name string, list []*Summary, only *Variant) (*family, error) {
+		f := &family{name: name}
+		vs := Variants(list[0].Layers)
+		if only != nil {
+			vs = []Variant{*only}
+		}
+		for _, v := range vs {
+			var ms []*phylo.Matrix
+			for _, s := range list {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				m, err := s.Matrix(v)
+				if err != nil {
+					return nil, err
+				}
+				ms = append(ms, m)
+			}
+			f.variants, f.matrices = append(f.variants, v.String()), append(f.matrices, ms)
+		}
+		return f, nil
+	}
+	trained, err := networks(FamilyNetwork, cfg.Networks, cfg.Variant)
+	if err != nil {
+		return nil, err
+	}
+	var out []*family
+	if len(cfg.Networks) > 1 {
+		mean := &family{name: FamilyMean, variants: trained.variants}
+		for _, ms := range trained.matrices {
+			mean.matrices = append(mean.matrices, []*phylo.Matrix{together(ms)})
+		}
+		out = append(out, mean)
+	}
+	out = append(out, trained)
+	if len(cfg.Untrained) > 0 {
+		f, err := networks(FamilyUntrained, cfg.Untrained, cfg.Variant)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	for _, c := range cfg.Controls {
+		k := slices.IndexFunc(out, func(f *family) bool { return f.name == c.Family })
+		if k < 0 {
+			k = len(out)
+			out = append(out, &family{name: c.Family})
+		}
+		out[k].variants, out[k].matrices = append(out[k].variants, c.Name), append(out[k].matrices, []*phylo.Matrix{c.Matrix})
+	}
+	return append(out, &family{name: FamilyRandom, variants: []string{"uniform"}, random: true}), nil
+}
+
+// together is the mean of matrices, each divided by its mean distance.
+func together(ms []*phylo.Matrix) *phylo.Matrix {
+	out := phylo.NewMatrix(ms[0].Names)
+	for _, m := range ms {
+		mean := stat.Mean(m.Data, nil)
+		if mean == 0 {
+			continue
+		}
+		for k, v := range m.Data {
+			out.Data[k] += v / mean / float64(len(ms))
+		}
+	}
+	return out
+}
+
+// choose fills in all that needs a reference.
+func (r *Result) choose(ctx context.Context, cfg Config) error {
+	shared, err := r.share(cfg.Reference)
+	if err != nil {
+		return err
+	}
+	if err := r.halves(cfg, shared); err != nil {
+		return err
+	}
+	j := &judge{reference: cfg.Reference, seed: cfg.Seed}
+	if j.patristic, err = phylo.Patristic(cfg.Reference); err != nil {
+		return err
+	}
+	fs, err := families(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	held := map[string][]score{}
+	for _, f := range fs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		all, err := j.scores(f, shared)
+		if err != nil {
+			return err
+		}
+		row := Row{Family: f.name, Variants: len(f.variants), Seeds: len(all[0])}
+		for v, name := range f.variants {
+			r.Sweep = append(r.Sweep, VariantScore{f.name, name, len(all[v]), spreads(all[v])})
+		}
+		if r.Choosing == nil {
+			v := 0
+			if len(f.variants) > 1 && (f.name == FamilyNetwork || f.name == FamilyMean || f.name == FamilyUntrained) {
+				v = slices.Index(f.variants, r.Variant.String())
+			} else if !f.random {
+				v = best(all) // a control may choose on what it is scored on: it is the better control for it
+			}
+			row.Chosen = [2]string{f.variants[v], f.variants[v]}
+			row.All, row.Held = spreads(all[v]), spreads(nil)
+			held[f.name] = all[v]
+			r.Rows = append(r.Rows, row)
+			continue
+		}
+		var sets [2][][]score
+		for k, taxa := range [][]string{r.Choosing, r.Reported} {
+			if sets[k], err = j.scores(f, taxa); err != nil {
+				return err
+			}
+		}
+		pick := [2]int{best(sets[0]), best(sets[1])}
+		row.Chosen = [2]string{f.variants[pick[0]], f.variants[pick[1]]}
+		row.All = spreads(all[pick[0]])
+		both := make([]score, len(all[0]))
+		for k := range both {
+			a, b := sets[1][pick[0]][k], sets[0][pick[1]][k]
+			both[k] = score{(a.nrf + b.nrf) / 2, (a.nqd + b.nqd) / 2, (a.spearman + b.spearman) / 2}
+		}
+		row.Held = spreads(both)
+		held[f.name] = both
+		r.Rows = append(r.Rows, row)
+		if f.name == FamilyNetwork && cfg.Variant == nil {
+			r.Variant = Variants(cfg.Networks[0].Layers)[pick[0]]
+			r.Why = fmt.Sprintf("the lowest quartet distance of %d variants on the %d species of the choosing set", len(f.variants), len(r.Choosing))
+		}
+	}
+	r.differences(held)
+	return nil
+}
+
+// differences holds the networks against every other family, seed by seed.
+func (r *Result) differences(held map[string][]score) {
+	ours := held[FamilyNetwork]
+	for _, row := range r.Rows {
+		if row.Family == FamilyNetwork || row.Family == FamilyMean || row.Family == FamilyRandom {
+			continue
+		}
+		theirs := held[row.Family]
+		for _, what := range []string{"nrf", "nqd"} {
+			of := func(s score) float64 { return s.nrf }
+			if what == "nqd" {
+				of = func(s score) float64 { return s.nqd }
+			}
+			x := make([]float64, len(ours))
+			for k := range ours {
+				x[k] = of(ours[k]) - of(theirs[min(k, len(theirs)-1)])
+			}
+			nan := phylo.Score(math.NaN())
+			d := Difference{Family: row.Family, Score: what, Mean: phylo.Score(stat.Mean(x, nil)), Low: nan, High: nan, Verdict: Unknown}
+			if n := float64(len(x)); n > 1 {
+				half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * stat.StdDev(x, nil) / math.Sqrt(n)
+				d.Low, d.High = d.Mean-phylo.Score(half), d.Mean+phylo.Score(half)
+				switch {
+				case d.High < 0:
+					d.Verdict = Better
+				case d.Low > 0:
+					d.Verdict = Worse
+				default:
+					d.Verdict = Tie
+				}
+			}
+			r.Differences = append(r.Differences, d)
+		}
+	}
+}
+
+// draw builds the tree with supports, and looks for the branches of the reference.
+func (r *Result) draw(ctx context.Context, cfg Config) error {
+	spaces := make([]*Space, len(cfg.Networks))
+	var own []*phylo.Tree
+	replicates := cfg.Networks[0].Replicates
+	for k, s := range cfg.Networks {
+		var err error
+		if spaces[k], err = s.Space(r.Variant); err != nil {
+			return err
+		}
+		replicates = min(replicates, s.Replicates)
+	}
+	matrix := func(b int, one bool) (*phylo.Matrix, error) {
+		ms := make([]*phylo.Matrix, len(spaces))
+		for k, p := range spaces {
+			var err error
+			if ms[k], err = p.Matrix(b); err != nil {
+				return nil, err
+			}
+			if one {
+				t, err := phylo.NeighborJoining(ms[k])
+				if err != nil {
+					return nil, err
+				}
+				own = append(own, t)
+			}
+		}
+		if len(ms) == 1 {
+			return ms[0], nil
+		}
+		return together(ms), nil
+	}
+	var err error
+	if r.Matrix, err = matrix(0, true); err != nil {
+		return err
+	}
+	t, err := phylo.NeighborJoining(r.Matrix)
+	if err != nil {
+		return err
+	}
+	trees := make([]*phylo.Tree, replicates)
+	for b := range trees {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		m, err := matrix(b+1, false)
+		if err != nil {
+			return err
+		}
+		if trees[b], err = phylo.NeighborJoining(m); err != nil {
+			return err
+		}
+	}
+	if r.Tree = t; replicates > 0 {
+		if r.Tree, err = phylo.Support(t, trees); err != nil {
+			return err
+		}
+	}
+	if cfg.Reference != nil {
+		return r.clades(cfg.Reference, trees, own)
+	}
+	return nil
+}
+
+// clades looks for each branch of the reference that parts two shared species or more from two or more.
+func (r *Result) clades(reference *phylo.Tree, trees, own []*phylo.Tree) error {
+	seen := map[string]bool{}
+	var shared []string
+	for _, l := range reference.Leaves() {
+		if slices.Contains(r.Names, l.Name) {
+			shared = append(shared, l.Name)
+		}
+	}
+	within := func(t *phylo.Tree, taxa []string) (bool, error) { return phylo.IsClade(t.Restrict(shared), taxa) }
+	for _, n := range reference.Nodes() {
+		var taxa []string
+		for _, l := range (&phylo.Tree{Root: n}).Leaves() {
+			if slices.Contains(shared, l.Name) {
+				taxa = append(taxa, l.Name)
+			}
+		}
+		if n.IsLeaf() || len(taxa) < 2 || len(taxa) > len(shared)-2 {
+			continue
+		}
+		slices.Sort(taxa)
+		if key := strings.Join(taxa, "\x00"); seen[key] {
+			continue
+		} else if seen[key] = true; len(taxa)*2 == len(shared) || n == reference.Root {
+			rest := slices.DeleteFunc(slices.Sorted(slices.Values(shared)), func(s string) bool { return slices.Contains(taxa, s) })
+			seen[strings.Join(rest, "\x00")] = true
+		}
+		c := Clade{Name: n.Name, Taxa: taxa, Support: phylo.Score(math.NaN())}
+		if c.Name == "" {
+			if c.Name = strings.Join(taxa, ", "); len(taxa) > 3 {
+				c.Name = fmt.Sprintf("%s, ... (%d)", strings.Join(taxa[:2], ", "), len(taxa))
+			}
+		}
+		var err error
+		if c.Found, err = within(r.Tree, taxa); err != nil {
+			return err
+		}
+		count := func(list []*phylo.Tree) (int, error) {
+			k := 0
+			for _, t := range list {
+				ok, err := within(t, taxa)
+				if err != nil {
+					return 0, err
+				}
+				if ok {
+					k++
+				}
+			}
+			return k, nil
+		}
+		if c.Seeds, err = count(own); err != nil {
+			return err
+		}
+		if len(trees) > 0 {
+			k, err := count(trees)
+			if err != nil {
+				return err
+			}
+			c.Support = phylo.Score(100 * float64(k) / float64(len(trees)))
+		}
+		r.Clades = append(r.Clades, c)
+	}
+	return nil
+}
+
+// SpreadOf is the mean of values with their standard deviation.
+func SpreadOf(x []float64) Spread { return spread(x) }
