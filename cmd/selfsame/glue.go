@@ -94,7 +94,7 @@ func useCommands(a *app) []*cobra.Command {
 	if api.Predict != nil {
 		out = append(out, predictCommand(a))
 	}
-	return append(out, denoiseCommand(a), sequencerCommand(a), measureCommand(a))
+	return append(out, denoiseCommand(a), treeCommand(a), sequencerCommand(a), measureCommand(a))
 }
 
 func setCommands(a *app) []*cobra.Command {

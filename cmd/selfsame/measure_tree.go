@@ -1,19 +1,16 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/selfsame-ml/selfsame"
 	"github.com/selfsame-ml/selfsame/dataset"
 	"github.com/selfsame-ml/selfsame/internal/term"
 	"github.com/selfsame-ml/selfsame/phylo"
@@ -44,7 +41,7 @@ error. Names must agree to the letter: underscores are not blanks.`,
 		RunE: func(_ *cobra.Command, files []string) error {
 			var tree [2]*phylo.Tree
 			for i, path := range files {
-				t, err := readTree(path)
+				t, err := selfsame.ReadTree(path)
 				if err != nil {
 					return err
 				}
@@ -76,35 +73,6 @@ func (e bareError) Error() string { return e.text }
 func (e bareError) Unwrap() error { return e.error }
 
 func bare(err error) error { return bareError{err, strings.TrimPrefix(err.Error(), "phylo: ")} }
-
-// readTree reads the one tree of a Newick file, plain or gzip.
-func readTree(path string) (*phylo.Tree, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, &dataset.Error{Path: path, Err: err}
-	}
-	defer f.Close()
-	br := bufio.NewReader(f)
-	var r io.Reader = br
-	if head, _ := br.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(br)
-		if err != nil {
-			return nil, &dataset.Error{Path: path, Err: err}
-		}
-		r = z
-	}
-	trees, err := phylo.ReadNewick(r)
-	var syntax *phylo.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return nil, &dataset.Error{Path: path, Record: syntax.Place(), Err: errors.New(syntax.Msg)}
-	case err != nil:
-		return nil, &dataset.Error{Path: path, Err: err}
-	case len(trees) != 1:
-		return nil, dataset.Bad(path, "", "%d trees, expected one", len(trees))
-	}
-	return trees[0], nil
-}
 
 func writeTreeScores(w io.Writer, c *phylo.Comparison) error {
 	score := func(v phylo.Score) string {

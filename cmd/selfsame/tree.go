@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/selfsame-ml/selfsame"
+	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/domain/dna/lineage"
+)
+
+func treeCommand(a *app) *cobra.Command {
+	cfg := selfsame.TreeConfig{}
+	var groups, choosing, distance string
+	var layer, background int
+	var raw bool
+	c := &cobra.Command{
+		Use:   "tree RECIPE | RUN...",
+		Short: "Draw the tree of species from the hidden states of a genome model",
+		Long: `tree trains a language model of genomes (a recipe with data.task: genomes), or takes
+trained ones, and draws the tree of species that their hidden states give: the mean
+state of each genome in every layer, less that of its background, distances,
+neighbour joining, support by resampling windows.
+
+The background is what the same network makes of windows drawn from a Markov chain of
+low order with the words of the window itself: what is left is not composition.
+
+With --reference the same scores are given to an untrained network, GC content, words
+of 4, 6 and 8 bases, composition vectors (CVTree), Mash sketches and random trees.
+Layer and distance are chosen on every other species of the reference (or --choose),
+and reported on the others; then the other way round. Species that the reference
+lacks are in the tree, but not scored.
+
+Written: tree.nwk, distances.phy, distances.tsv, embeddings.npy, embeddings.tsv,
+layers.csv, scores.csv, bits.csv, tree.svg, map.svg, tree.json, tree.html. States are kept in
+OUT/states: a second call with another reference is quick.`,
+		Example: `  selfsame tree recipes/tree-of-life.yaml --seeds 5 \
+      --reference recipes/data/tree-of-life.nwk --groups recipes/data/tree-of-life.tsv
+  selfsame tree runs/genomes --layer 4 --distance whitened
+  selfsame tree runs/genomes --json | jq -r .newick`,
+		Args: args(1, -1, "RECIPE"),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if st, err := os.Stat(names[0]); err != nil {
+				return err
+			} else if st.IsDir() {
+				cfg.Runs = names
+			} else if cfg.Recipe = names[0]; len(names) > 1 {
+				return usagef("tree: one recipe, or run directories: %s is a file", names[0])
+			}
+			if len(cfg.Runs) > 0 && (cfg.Seeds > 1 || len(cfg.Set) > 0) {
+				return usagef("tree: --seeds and --set are for a recipe: %s is a run directory", names[0])
+			}
+			if cfg.Engine.Kind != "" && !slices.Contains(engineKinds, cfg.Engine.Kind) {
+				return usagef("tree: --engine %q is not one of %s", cfg.Engine.Kind, strings.Join(engineKinds, ", "))
+			}
+			var err error
+			if cfg.Groups, err = readGroups(groups); err != nil {
+				return err
+			}
+			if choosing != "" {
+				cfg.Choosing = strings.Split(choosing, ",")
+			}
+			if cmd.Flags().Changed("layer") || distance != "" || raw {
+				cfg.Variant = &lineage.Variant{Layer: -1, Background: !raw, Distance: lineage.Euclidean}
+				if cmd.Flags().Changed("layer") {
+					if cfg.Variant.Layer = layer; layer < 0 {
+						return usagef("tree: --layer %d: layers begin at 0", layer)
+					}
+				}
+				if distance != "" {
+					if cfg.Variant.Distance = distance; !slices.Contains(lineage.Distances(), distance) {
+						return usagef("tree: --distance %q is not one of %s", distance, strings.Join(lineage.Distances(), ", "))
+					}
+				}
+			}
+			if cfg.Background = background; background == 0 {
+				cfg.Background = -1
+			}
+			if cfg.Replicates == 0 {
+				cfg.Replicates = -1
+			}
+			cfg.Command = "selfsame " + strings.Join(os.Args[1:], " ")
+			ev := a.events()
+			cfg.Event = showEvents(ev)
+			rep, err := selfsame.Tree(cmd.Context(), cfg)
+			ev.Close()
+			if errors.Is(err, selfsame.ErrTree) || errors.Is(err, selfsame.ErrStage) {
+				return &usageError{err: err}
+			}
+			if err != nil {
+				return err
+			}
+			return a.result(rep, func(w io.Writer) error {
+				if err := rep.WriteText(w); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(w, "\npage: %s\n", filepath.Join(outOf(cfg, rep), selfsame.TreeHTML))
+				return err
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&cfg.Out, "out", "o", "", "folder of the files (default runs/NAME-tree, or RUN/tree)")
+	f.IntVar(&cfg.Seeds, "seeds", 1, "networks to train, with the recipe's `seed` and those after it")
+	f.StringArrayVar(&cfg.Set, "set", nil, "override a `key=value` of the recipe")
+	f.StringVar(&cfg.Reference, "reference", "", "Newick `file` to score against")
+	f.StringVar(&groups, "groups", "", "TSV `file` with columns taxon and clade, for colours")
+	f.StringVar(&choosing, "choose", "", "`species` that layer and distance are chosen on, by commas")
+	f.IntVar(&layer, "layer", -1, "take this `layer` instead of choosing one")
+	f.StringVar(&distance, "distance", "", "take this `distance`: "+strings.Join(lineage.Distances(), ", "))
+	f.BoolVar(&raw, "raw", false, "take states without taking the background away")
+	f.IntVar(&cfg.Windows, "windows", 400, "`windows` read of each genome")
+	f.IntVar(&cfg.Replicates, "replicates", 100, "`replicates` of the bootstrap over windows")
+	f.IntVar(&background, "background", 2, "`order` of the Markov chain of the background")
+	f.BoolVar(&cfg.NoControls, "no-controls", false, "without untrained networks, words, sketches")
+	f.BoolVar(&cfg.NoBits, "no-bits", false, "without bits per base beside Markov models")
+	f.Uint64Var(&cfg.Seed, "seed", 0, "of windows, backgrounds, bootstrap, random trees")
+	f.StringVar(&cfg.Engine.Kind, "engine", "", "go, xla or auto")
+	completeValues(c, "engine", engineKinds)
+	completeValues(c, "distance", lineage.Distances())
+	return c
+}
+
+// outOf is where the files are.
+func outOf(cfg selfsame.TreeConfig, rep *selfsame.TreeReport) string {
+	switch {
+	case cfg.Out != "":
+		return cfg.Out
+	case len(cfg.Runs) == 1:
+		return filepath.Join(cfg.Runs[0], "tree")
+	}
+	return filepath.Dir(rep.Runs[0].Dir)
+}
+
+// readGroups reads species and clade of a TSV file with a head.
+func readGroups(path string) (map[string]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &dataset.Error{Path: path, Err: err}
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	r.Comma, r.LazyQuotes, r.FieldsPerRecord = '\t', true, -1
+	rows, err := r.ReadAll()
+	if err != nil {
+		return nil, &dataset.Error{Path: path, Err: err}
+	}
+	if len(rows) == 0 {
+		return nil, &dataset.Error{Path: path, Err: errors.New("an empty file"), Hint: "a head line with taxon and clade, then a line a species"}
+	}
+	name, clade := slices.Index(rows[0], "taxon"), slices.Index(rows[0], "clade")
+	if name < 0 || clade < 0 {
+		return nil, &dataset.Error{Path: path, Record: "line 1", Err: fmt.Errorf("columns %s", strings.Join(rows[0], ", ")), Hint: "the columns taxon and clade are wanted"}
+	}
+	out := map[string]string{}
+	for k, row := range rows[1:] {
+		if len(row) <= max(name, clade) {
+			return nil, &dataset.Error{Path: path, Record: fmt.Sprintf("row %d", k+2), Err: fmt.Errorf("%d columns, the head has %d", len(row), len(rows[0]))}
+		}
+		out[row[name]] = row[clade]
+	}
+	return out, nil
+}
