@@ -689,7 +689,9 @@ func (t *treeMaker) write(first *lineage.Summary) error {
 		write func(w io.Writer) error
 	}{
 		{TreeNewick, func(w io.Writer) error { return phylo.WriteNewick(w, r.Tree) }},
-		{TreePHYLIP, func(w io.Writer) error { return phylo.WritePHYLIP(w, phylipNames(r.Matrix), phylo.PHYLIPOptions{Underscores: true}) }},
+		{TreePHYLIP, func(w io.Writer) error {
+			return phylo.WritePHYLIP(w, phylipNames(r.Matrix), phylo.PHYLIPOptions{Underscores: true})
+		}},
 		{TreeTSV, func(w io.Writer) error { return phylo.WriteTSV(w, tsvNames(r.Matrix)) }},
 		{TreeStates, func(w io.Writer) error { return writeStates(w, first, r.Variant) }},
 		{TreeLayers, func(w io.Writer) error { return writeLayers(w, r) }},

@@ -53,6 +53,7 @@ bin/selfsame data fetch fashion-mnist || absent data "Fashion-MNIST could not be
 for t in churn cdnow-purchases supermarket diamonds; do # churn brings credit, lending-club and attrition too
 	bin/selfsame data fetch $t || absent data "the table $t could not be fetched"
 done
+bin/selfsame data fetch tree-of-life || absent data "the genomes tree-of-life could not be fetched"
 scripts/postgres.sh || absent postgres "no PostgreSQL server is installed, and Debian's could not be fetched"
 if [ "$cgo" = 1 ]; then
 	if bin/selfsame engine install && bin/selfsame engine check --engine xla; then

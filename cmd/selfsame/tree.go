@@ -43,7 +43,8 @@ Written: tree.nwk, distances.phy, distances.tsv, embeddings.npy, embeddings.tsv,
 layers.csv, scores.csv, bits.csv, tree.svg, map.svg, tree.json, tree.html. States are kept in
 OUT/states: a second call with another reference is quick.`,
 		Example: `  selfsame tree recipes/tree-of-life.yaml --seeds 5 \
-      --reference recipes/data/tree-of-life.nwk --groups recipes/data/tree-of-life.tsv
+      --reference recipes/data/tree-of-life.nwk \
+      --groups recipes/data/tree-of-life.tsv
   selfsame tree runs/genomes --layer 4 --distance whitened
   selfsame tree runs/genomes --json | jq -r .newick`,
 		Args: args(1, -1, "RECIPE"),

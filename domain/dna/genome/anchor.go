@@ -1,6 +1,7 @@
 package genome
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
@@ -24,7 +25,9 @@ type Anchor struct {
 // Anchors chooses n windows of genome g by what they begin with: the distinct words of 16 bases with the lowest hashes on either strand, as a
 // bottom sketch does (Broder 1997; Ondov et al. 2016, Mash). Relatives are so read at homologous places without any alignment, which
 // takes most of the sampling error out of what is between them; and neither the strand nor the order of the sequences of a file matters.
-// It returns fewer than n where a genome has fewer words. They stand in the order of their hashes.
+// Of a word that occurs again, or that is its own reverse complement, the window counts whose bases come first (A, C, G, T, unknown). No
+// window reaches over the end of a sequence or holds a run of 16 unknown bases. It returns fewer than n where a genome has fewer
+// words. They stand in the order of their hashes, which are distinct.
 func (s *Samples) Anchors(g, n int, seed uint64) ([]Anchor, error) {
 	if g < 0 || g >= len(s.pool) || n < 1 {
 		return nil, fmt.Errorf("genome: %d windows of genome %d of %d", n, g, len(s.pool))
@@ -34,8 +37,9 @@ func (s *Samples) Anchors(g, n int, seed uint64) ([]Anchor, error) {
 	key, _ := rng.Key(seed, rng.Probe, 12)
 	mask := uint64(1)<<(2*word) - 1
 	top := uint(2 * (word - 1))
-	h := &bottom{n: n, in: map[uint64]bool{}}
-	for _, r := range newShare(q, q.contigs, s.window, false).runs {
+	h := &bottom{n: n, in: map[uint64]*Anchor{}}
+	p, all := &part{window: s.window}, newShare(q, q.contigs, s.window, false)
+	for _, r := range all.runs {
 		var fwd, rev uint64
 		have := 0
 		for i := r.from; i < r.to; i++ {
@@ -48,24 +52,44 @@ func (s *Samples) Anchors(g, n int, seed uint64) ([]Anchor, error) {
 			if have++; have < word {
 				continue
 			}
-			a := Anchor{At: i + 1 - word}
-			w := fwd
-			if rev < fwd {
-				w, a.Back, a.At = rev, true, i+1-s.window
-			}
-			if a.Hash = scatter(w ^ key); !h.wants(a.Hash) || a.At < r.from || a.At+s.window > r.to {
+			hash := scatter(min(fwd, rev) ^ key)
+			if !h.wants(hash) {
 				continue
 			}
-			h.add(a)
+			for _, back := range []bool{false, true} {
+				a := Anchor{hash, i + 1 - word, back}
+				if back {
+					a.At = i + 1 - s.window
+				}
+				if back && fwd < rev || !back && rev < fwd || a.At < r.from || a.At+s.window > r.to {
+					continue
+				}
+				if old := h.in[hash]; old == nil {
+					h.add(a)
+				} else if p.before(&all, a, *old) {
+					*old = a
+				}
+			}
 		}
 	}
-	slices.SortFunc(h.list, func(a, b Anchor) int {
-		if a.Hash < b.Hash {
-			return -1
+	out := make([]Anchor, len(h.list))
+	for k, a := range h.list {
+		out[k] = *a
+	}
+	slices.SortFunc(out, func(a, b Anchor) int { return cmp.Compare(a.Hash, b.Hash) })
+	return out, nil
+}
+
+// before orders windows by their bases.
+func (p *part) before(s *share, a, b Anchor) bool {
+	for j := range p.window {
+		x, _ := p.base(s, a.At, j, a.Back)
+		y, _ := p.base(s, b.At, j, b.Back)
+		if x != y {
+			return x < y
 		}
-		return 1
-	})
-	return h.list, nil
+	}
+	return false
 }
 
 // FillAnchor writes the window at an anchor as the encoder takes it: row of dst (field Input()).
@@ -86,29 +110,29 @@ func scatter(h uint64) uint64 {
 // bottom keeps the n anchors of distinct words with the lowest hashes, the highest of them first.
 type bottom struct {
 	n    int
-	list []Anchor
-	in   map[uint64]bool
+	list []*Anchor
+	in   map[uint64]*Anchor
 }
 
-func (b *bottom) wants(hash uint64) bool {
-	return (len(b.list) < b.n || hash < b.list[0].Hash) && !b.in[hash]
-}
+// wants tells whether a word is among the lowest so far, in the list or not.
+func (b *bottom) wants(hash uint64) bool { return len(b.list) < b.n || hash <= b.list[0].Hash }
 
+// add takes an anchor of a new word.
 func (b *bottom) add(a Anchor) {
-	b.in[a.Hash] = true
+	b.in[a.Hash] = &a
 	if len(b.list) < b.n {
-		heap.Push(b, a)
+		heap.Push(b, &a)
 		return
 	}
 	delete(b.in, b.list[0].Hash)
-	b.list[0] = a
+	b.list[0] = &a
 	heap.Fix(b, 0)
 }
 
 func (b *bottom) Len() int           { return len(b.list) }
 func (b *bottom) Less(i, j int) bool { return b.list[i].Hash > b.list[j].Hash }
 func (b *bottom) Swap(i, j int)      { b.list[i], b.list[j] = b.list[j], b.list[i] }
-func (b *bottom) Push(x any)         { b.list = append(b.list, x.(Anchor)) }
+func (b *bottom) Push(x any)         { b.list = append(b.list, x.(*Anchor)) }
 func (b *bottom) Pop() any {
 	a := b.list[len(b.list)-1]
 	b.list = b.list[:len(b.list)-1]
@@ -119,51 +143,46 @@ func (b *bottom) Pop() any {
 const MaxBackground = 4
 
 // Background redraws a window of tokens (Begin, then bases) in place from the Markov chain of an order whose transitions are those of the window
-// itself, each as often as it occurs there: words of order+1 bases stay about as frequent, and all that is longer is lost. Order 0 keeps the composition only.
+// itself, each as often as it occurs there. In the mean over draws words of order+1 bases are as frequent as in the window, at every place of a
+// draw; all that is longer is lost. Order 0 keeps the composition only. The window is taken as a ring, since else no draw would come back from its
+// end to its beginning: the words over the joint, order of them, may be new. Windows of no more bases than the order stay as they are, and
+// so do all at orders outside of 0..MaxBackground.
 func Background(tokens []uint8, order int, r *rand.Rand) {
 	const letters = 5 // with unknown bases
-	b := tokens[1:]
-	if order < 0 || order > MaxBackground || len(b) <= order {
+	if order < 0 || order > MaxBackground || len(tokens) <= order+1 {
 		return
 	}
+	b := tokens[1:]
 	contexts := 1
 	for range order {
 		contexts *= letters
 	}
-	first := make([]int32, contexts+1) // of each context among next
-	context := func(at int) int {
+	ring := append(slices.Clone(b[len(b)-order:]), b...) // ring[i:i+order] stands before b[i]
+	context := func(before []uint8) int {
 		k := 0
-		for _, c := range b[at-order : at] {
+		for _, c := range before {
 			k = k*letters + int(min(c, unknown))
 		}
 		return k
 	}
-	for i := order; i < len(b); i++ {
-		first[context(i)+1]++
+	first := make([]int32, contexts+1) // of each context among next
+	for i := range b {
+		first[context(ring[i:i+order])+1]++
 	}
 	for k := range contexts {
 		first[k+1] += first[k]
 	}
-	next, at := make([]uint8, len(b)-order), slices.Clone(first)
-	for i := order; i < len(b); i++ {
-		k := context(i)
-		next[at[k]] = b[i]
+	next, at := make([]uint8, len(b)), slices.Clone(first)
+	for i, c := range b {
+		k := context(ring[i : i+order])
+		next[at[k]] = c
 		at[k]++
 	}
-	src := slices.Clone(b)
-	if start := r.IntN(len(b) - order); order > 0 {
-		copy(b, src[start:start+order])
-	}
-	for i := order; i < len(b); {
-		k := context(i)
-		if n := int(first[k+1] - first[k]); n > 0 {
-			b[i] = next[int(first[k])+r.IntN(n)]
-			i++
-			continue
-		}
-		// The last word of the window, seen nowhere else: go on from anywhere.
-		start := r.IntN(len(b) - order)
-		i += copy(b[i:], src[start:start+order])
+	start := r.IntN(len(b))
+	copy(b, ring[start:start+order])
+	for i := order; i < len(b); i++ {
+		k := context(b[i-order : i])
+		b[i] = next[int(first[k])+r.IntN(int(first[k+1]-first[k]))]
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Distances between mean states, by name. m1 and m2 are the states of two species, c the mean over all species, S the covariance of windows
-// around the mean of their genome (Summary.Cov).
+// around the mean of their genome (Summary.Cov) with a ridge. The cosine of a state of 0 counts as 0, between two of them as 1.
 const (
 	Cosine         = "cosine"          // 1 - cos(m1, m2)
 	Euclidean      = "euclidean"       // |m1 - m2|
@@ -139,8 +139,13 @@ func (p *Space) Matrix(replicate int) (*phylo.Matrix, error) {
 			}
 			d := math.Sqrt(dd)
 			if p.v.Distance != Euclidean && p.v.Distance != Whitened {
-				if d = 0; aa > 0 && bb > 0 {
+				switch {
+				case aa > 0 && bb > 0:
 					d = math.Max(0, 1-ab/math.Sqrt(aa*bb))
+				case aa == bb:
+					d = 0
+				default: // a state of 0 has no direction: as far as one at a right angle
+					d = 1
 				}
 			}
 			out.Set(i, j, d)

@@ -80,7 +80,7 @@ type Clade struct {
 	Name    string      `json:"name"` // its label, or its species
 	Taxa    []string    `json:"taxa"`
 	Found   bool        `json:"found"`   // in the tree that is drawn
-	Support phylo.Score `json:"support"` // percent of the bootstrap trees; NaN where it is not found
+	Support phylo.Score `json:"support"` // percent of the bootstrap trees that have it, found or not; NaN without a bootstrap
 	Seeds   int         `json:"seeds"`   // networks whose own tree has it
 }
 
@@ -263,7 +263,10 @@ func Draw(ctx context.Context, cfg Config) (*Result, error) {
 	if cfg.Variant != nil {
 		r.Variant, r.Why = *cfg.Variant, "as asked for"
 	}
-	return r, r.draw(ctx, cfg)
+	if err := r.draw(ctx, cfg); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // share finds the species that genomes and reference share, in the order of the reference.
@@ -562,9 +565,11 @@ func (r *Result) draw(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// clades looks for each branch of the reference that parts two shared species or more from two or more.
+// clades looks for each branch of the reference that parts two shared species or more from two or more. A branch that several nodes stand for, such as
+// that at the root, comes once, by the first node with a label.
 func (r *Result) clades(reference *phylo.Tree, trees, own []*phylo.Tree) error {
-	seen := map[string]bool{}
+	seen := map[string]int{} // either side of a branch: its place in r.Clades
+	labelled := map[int]bool{}
 	var shared []string
 	for _, l := range reference.Leaves() {
 		if slices.Contains(r.Names, l.Name) {
@@ -583,12 +588,16 @@ func (r *Result) clades(reference *phylo.Tree, trees, own []*phylo.Tree) error {
 			continue
 		}
 		slices.Sort(taxa)
-		if key := strings.Join(taxa, "\x00"); seen[key] {
+		key := strings.Join(taxa, "\x00")
+		if k, ok := seen[key]; ok {
+			if n.Name != "" && !labelled[k] {
+				r.Clades[k].Name, r.Clades[k].Taxa, labelled[k] = n.Name, taxa, true
+			}
 			continue
-		} else if seen[key] = true; len(taxa)*2 == len(shared) || n == reference.Root {
-			rest := slices.DeleteFunc(slices.Sorted(slices.Values(shared)), func(s string) bool { return slices.Contains(taxa, s) })
-			seen[strings.Join(rest, "\x00")] = true
 		}
+		rest := slices.DeleteFunc(slices.Sorted(slices.Values(shared)), func(s string) bool { return slices.Contains(taxa, s) })
+		k := len(r.Clades)
+		seen[key], seen[strings.Join(rest, "\x00")], labelled[k] = k, k, n.Name != ""
 		c := Clade{Name: n.Name, Taxa: taxa, Support: phylo.Score(math.NaN())}
 		if c.Name == "" {
 			if c.Name = strings.Join(taxa, ", "); len(taxa) > 3 {

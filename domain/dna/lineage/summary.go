@@ -28,7 +28,7 @@ type Summary struct {
 	Width      int
 	Replicates int               // of the bootstrap
 	Mean       [fields][]float32 // [1 + Replicates, layers, genomes, width]; the first are the means themselves
-	Cov        [fields][]float32 // [layers, width, width]: covariance of windows around the mean of their genome, mean over genomes
+	Cov        [fields][]float32 // [layers, width, width]: covariance of windows around the mean of their genome, mean over genomes of two windows or more
 	Windows    []int             // of each genome
 }
 
@@ -115,7 +115,8 @@ func poisson(r *rand.Rand) float64 {
 	return k
 }
 
-// Genome ends a genome.
+// Genome ends genome g, of which all windows have been added. That there is no window, or that a state is not finite, are errors that wrap ErrStates.
+// A bootstrap replicate that leaves no window is of all of them.
 func (t *Summariser) Genome(g int) error {
 	s := t.s
 	size := s.Layers * s.Width
@@ -126,17 +127,16 @@ func (t *Summariser) Genome(g int) error {
 	for f := range fields {
 		for b := range 1 + s.Replicates {
 			from := b
-			if t.n[b] == 0 { // a replicate of a few windows can have none: it is the genome itself then
+			if t.n[b] == 0 { // a replicate of a few windows can have none
 				from = 0
 			}
 			for l := range s.Layers {
 				m := s.mean(f, b, l, g)
 				for j := range m {
 					v := t.sum[f][from*size+l*s.Width+j] / t.n[from]
-					if math.IsNaN(v) || math.IsInf(v, 0) {
+					if m[j] = float32(v); math.IsNaN(v) || math.IsInf(float64(m[j]), 0) {
 						return fmt.Errorf("%w: a state of the genome %q is %g", ErrStates, s.Names[g], v)
 					}
-					m[j] = float32(v)
 				}
 			}
 		}
