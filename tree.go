@@ -101,11 +101,21 @@ func Tree(ctx context.Context, cfg TreeConfig) (*TreeReport, error) {
 	if err := t.defaults(); err != nil {
 		return nil, err
 	}
-	reference, err := t.reference()
-	if err != nil {
+	var err error
+	if t.tree, err = t.reference(); err != nil {
 		return nil, err
 	}
+	t.rep = &TreeReport{
+		Format: 1, Version: Version(), Created: time.Now().UTC(), Command: t.cfg.Command, Windows: t.cfg.Windows, Background: t.cfg.Background,
+		Replicates: t.cfg.Replicates, Seed: t.cfg.Seed,
+	}
+	if t.cfg.Reference != "" {
+		t.rep.Reference = filepath.Base(t.cfg.Reference)
+	}
 	if err := t.train(ctx); err != nil {
+		return nil, err
+	}
+	if err := t.engineOf(t.cfg.Runs[0]); err != nil {
 		return nil, err
 	}
 	e, err := engine.Open(t.cfg.Engine)
@@ -114,21 +124,20 @@ func Tree(ctx context.Context, cfg TreeConfig) (*TreeReport, error) {
 	}
 	defer e.Close()
 	t.engine = e
-	t.rep = &TreeReport{
-		Format: 1, Version: Version(), Engine: e.String(), Created: time.Now().UTC(), Command: t.cfg.Command, Windows: t.cfg.Windows, Background: t.cfg.Background,
-		Replicates: t.cfg.Replicates, Seed: t.cfg.Seed, Reference: filepath.Base(t.cfg.Reference),
-	}
-	if t.cfg.Reference == "" {
-		t.rep.Reference = ""
-	}
-	draw := lineage.Config{Reference: reference, Choosing: t.cfg.Choosing, Variant: t.cfg.Variant, Seed: t.cfg.Seed}
+	t.rep.Engine = e.String()
+	draw := lineage.Config{Reference: t.tree, Choosing: t.cfg.Choosing, Variant: t.cfg.Variant, Seed: t.cfg.Seed}
 	for k, dir := range t.cfg.Runs {
 		if err := t.network(ctx, k, dir, &draw); err != nil {
 			return nil, err
 		}
 	}
-	if v := draw.Variant; v != nil && v.Layer < 0 {
-		v.Layer = lineage.Default(draw.Networks[0].Layers).Layer
+	if v := draw.Variant; v != nil {
+		if v.Layer < 0 {
+			v.Layer = lineage.Default(draw.Networks[0].Layers).Layer
+		}
+		if n := draw.Networks[0].Layers; v.Layer >= n {
+			return nil, fmt.Errorf("%w: layer %d, the networks have 0 to %d", ErrTree, v.Layer, n-1)
+		}
 	}
 	draw.Controls = t.controls
 	t.tell("progress", map[string]any{"text": "trees of all variants", "done": 0, "total": 1, "unit": "steps"})
@@ -183,6 +192,8 @@ type treeMaker struct {
 	hashes   []string // of the genomes
 	controls []lineage.Control
 	bits     []genome.Score
+	tree     *phylo.Tree // the reference
+	recipe   string      // hash of what all networks share
 }
 
 func (t *treeMaker) tell(kind string, data map[string]any) {
@@ -212,7 +223,7 @@ func (t *treeMaker) defaults() error {
 			*v = 0
 		}
 		if *v < low || *v > high {
-			return fmt.Errorf("selfsame: tree: %d %s, want %d to %d", *v, what, low, high)
+			return fmt.Errorf("%w: %d %s, want %d to %d", ErrTree, *v, what, low, high)
 		}
 		return nil
 	}
@@ -228,7 +239,7 @@ func (t *treeMaker) defaults() error {
 		return fmt.Errorf("%w: name either a recipe or run directories", ErrTree)
 	}
 	if v := c.Variant; v != nil && !slices.Contains(lineage.Distances(), v.Distance) {
-		return fmt.Errorf("selfsame: tree: distance %q is not one of %s", v.Distance, strings.Join(lineage.Distances(), ", "))
+		return fmt.Errorf("%w: distance %q is not one of %s", ErrTree, v.Distance, strings.Join(lineage.Distances(), ", "))
 	}
 	if c.Out == "" && len(c.Runs) == 1 {
 		c.Out = filepath.Join(c.Runs[0], "tree")
@@ -271,8 +282,15 @@ func (t *treeMaker) train(ctx context.Context) error {
 		}
 		t.cfg.Out = filepath.Join("runs", name+"-tree")
 	}
-	if t.cfg.Engine == (engine.Config{}) {
-		t.cfg.Engine = engine.Config{Kind: r.Engine.Kind, Plugin: r.Engine.Plugin, Threads: r.Engine.Threads}
+	// What is wrong with the genomes or the reference shows before anything is trained.
+	s, err := dna.OpenGenomes(ctx, r, domain.OpenOptions{CacheDir: t.cfg.CacheDir, Warn: t.warn, Progress: t.progress()})
+	if err != nil {
+		return t.interrupted(ctx, err)
+	}
+	err = t.pool(ctx, s, r)
+	s.Close()
+	if err != nil {
+		return t.interrupted(ctx, err)
 	}
 	seed := r.Seed
 	for k := range t.cfg.Seeds {
@@ -289,11 +307,32 @@ func (t *treeMaker) train(ctx context.Context) error {
 	return nil
 }
 
+// engineOf takes the engine of a run's recipe where none is asked for.
+func (t *treeMaker) engineOf(dir string) error {
+	if t.cfg.Engine != (engine.Config{}) {
+		return nil
+	}
+	r, err := recipe.Load(filepath.Join(dir, store.RecipeFile), all.Specs)
+	if err != nil {
+		return t.untrained(dir, err)
+	}
+	t.cfg.Engine = engine.Config{Kind: r.Engine.Kind, Plugin: r.Engine.Plugin, Threads: r.Engine.Threads}
+	return nil
+}
+
+// untrained is the error of a folder that is no finished run.
+func (t *treeMaker) untrained(dir string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return fmt.Errorf("%w: %s is not the run directory of a trained network (a recipe trains one, in OUT/seed-K; a folder of genomes is named by data.source of a recipe)", ErrTree, dir)
+}
+
 // network adds the states of one run, of the untrained network of its seed, and its bits per base.
 func (t *treeMaker) network(ctx context.Context, k int, dir string, draw *lineage.Config) error {
 	card, err := loadCard(filepath.Join(dir, cardFile))
 	if err != nil {
-		return fmt.Errorf("%w: %s holds no trained network: %w", ErrTree, dir, err)
+		return t.untrained(dir, err)
 	}
 	var task genome.Card
 	if card.Domain == recipe.DomainDNA {
@@ -320,7 +359,7 @@ func (t *treeMaker) network(ctx context.Context, k int, dir string, draw *lineag
 	if s.Hash() != card.DataHash {
 		return fmt.Errorf("%w: the genomes are not those that %s was trained on", ErrTree, dir)
 	}
-	if k == 0 {
+	if t.anchors == nil {
 		if err := t.pool(ctx, s, r); err != nil {
 			return t.interrupted(ctx, err)
 		}
@@ -330,6 +369,16 @@ func (t *treeMaker) network(ctx context.Context, k int, dir string, draw *lineag
 		return fmt.Errorf("%w: %s has windows of %d bases, %s of %d", ErrTree, dir, r.Data.Size, t.cfg.Runs[0], t.rep.Window)
 	}
 	digest := train.Digest(weights)
+	for j, run := range t.rep.Runs {
+		if run.Weights == hex.EncodeToString(digest[:]) {
+			return fmt.Errorf("%w: %s and %s hold the same network: they are not two seeds", ErrTree, t.cfg.Runs[j], dir)
+		}
+	}
+	if h := r.Hash("data", "views", "encoder", "objective", "train"); k == 0 {
+		t.recipe = h
+	} else if h != t.recipe {
+		return fmt.Errorf("%w: the recipes of %s and %s differ in more than the seed", ErrTree, t.cfg.Runs[0], dir)
+	}
 	t.rep.Runs = append(t.rep.Runs, lineage.Run{Dir: dir, Seed: r.Seed, Steps: card.Steps, Bases: card.Steps * r.Train.Batch * r.Data.Size, Weights: hex.EncodeToString(digest[:])})
 	sum, err := t.states(ctx, s, fmt.Sprintf("network of seed %d", r.Seed), weights)
 	if err != nil {
@@ -351,7 +400,7 @@ func (t *treeMaker) network(ctx context.Context, k int, dir string, draw *lineag
 	if t.cfg.NoBits {
 		return nil
 	}
-	return t.interrupted(ctx, t.compare(ctx, s, card.Steps*r.Train.Batch, weights, hex.EncodeToString(digest[:8])))
+	return t.interrupted(ctx, t.compare(ctx, s, card.Steps*r.Train.Batch, weights, fmt.Sprintf("%x-%d", digest[:8], t.cfg.Seed)))
 }
 
 // warnOnce tells the warnings of the data for the first network only: they are the same for all.
@@ -386,6 +435,13 @@ func (t *treeMaker) pool(ctx context.Context, s *genome.Samples, r *recipe.Recip
 	t.hashes, names = genomesOf(s)
 	if len(names) < 3 {
 		return &dataset.Error{Path: r.Data.Source, Err: fmt.Errorf("%d species, a tree wants 3 or more", len(names)), Hint: "the pool is a folder with one FASTA file a species"}
+	}
+	if t.tree != nil {
+		if err := lineage.CheckReference(names, t.tree, t.cfg.Choosing); errors.Is(err, phylo.ErrFewTaxa) {
+			return &dataset.Error{Path: t.cfg.Reference, Err: err, Hint: "names in the tree are file names without folder and ending: " + strings.Join(names[:min(4, len(names))], ", ")}
+		} else if err != nil {
+			return fmt.Errorf("%w: %w", ErrTree, err)
+		}
 	}
 	progress := t.progress()
 	words := map[int][][]float64{} // by k: profiles of the genomes
@@ -690,9 +746,9 @@ func (t *treeMaker) write(first *lineage.Summary) error {
 	}{
 		{TreeNewick, func(w io.Writer) error { return phylo.WriteNewick(w, r.Tree) }},
 		{TreePHYLIP, func(w io.Writer) error {
-			return phylo.WritePHYLIP(w, phylipNames(r.Matrix), phylo.PHYLIPOptions{Underscores: true})
+			return phylo.WritePHYLIP(w, oneLine(r.Matrix), phylo.PHYLIPOptions{Underscores: true})
 		}},
-		{TreeTSV, func(w io.Writer) error { return phylo.WriteTSV(w, tsvNames(r.Matrix)) }},
+		{TreeTSV, func(w io.Writer) error { return phylo.WriteTSV(w, oneLine(r.Matrix)) }},
 		{TreeStates, func(w io.Writer) error { return writeStates(w, first, r.Variant) }},
 		{TreeLayers, func(w io.Writer) error { return writeLayers(w, r) }},
 		{TreeScores, func(w io.Writer) error { return writeTreeRows(w, r) }},
@@ -729,20 +785,22 @@ func (t *treeMaker) write(first *lineage.Summary) error {
 	return n.Commit()
 }
 
-// phylipNames takes tabs and line ends out of names, which that format cannot hold.
-func phylipNames(m *phylo.Matrix) *phylo.Matrix { return tsvNames(m) }
-
-func tsvNames(m *phylo.Matrix) *phylo.Matrix {
+// oneLine takes tabs and line ends out of names, which matrices in text cannot hold.
+func oneLine(m *phylo.Matrix) *phylo.Matrix {
 	names := slices.Clone(m.Names)
 	for k, n := range names {
-		names[k] = strings.Map(func(c rune) rune {
-			if c == '\t' || c == '\n' || c == '\r' {
-				return ' '
-			}
-			return c
-		}, n)
+		names[k] = lineOf(n)
 	}
 	return &phylo.Matrix{Names: names, Data: m.Data}
+}
+
+func lineOf(name string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '\t' || c == '\n' || c == '\r' {
+			return ' '
+		}
+		return c
+	}, name)
 }
 
 // writeStates writes a line a species: its name and its state in the layer of the tree, in the first network.
@@ -757,7 +815,7 @@ func writeStates(w io.Writer, s *lineage.Summary, v lineage.Variant) error {
 		return err
 	}
 	for g, name := range s.Names {
-		row := []string{name}
+		row := []string{lineOf(name)}
 		for _, x := range s.State(v.Background, v.Layer, g) {
 			row = append(row, strconv.FormatFloat(float64(x), 'g', -1, 32))
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/selfsame-ml/selfsame"
 	"github.com/selfsame-ml/selfsame/dataset"
+	"github.com/selfsame-ml/selfsame/domain/dna/genome"
 	"github.com/selfsame-ml/selfsame/domain/dna/lineage"
 )
 
@@ -46,7 +48,7 @@ OUT/states: a second call with another reference is quick.`,
       --reference recipes/data/tree-of-life.nwk \
       --groups recipes/data/tree-of-life.tsv
   selfsame tree runs/genomes --layer 4 --distance whitened
-  selfsame tree runs/genomes --json | jq -r .newick`,
+  selfsame tree runs/genomes --json | jq -r 'select(.newick).newick'`,
 		Args: args(1, -1, "RECIPE"),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if st, err := os.Stat(names[0]); err != nil {
@@ -62,12 +64,26 @@ OUT/states: a second call with another reference is quick.`,
 			if cfg.Engine.Kind != "" && !slices.Contains(engineKinds, cfg.Engine.Kind) {
 				return usagef("tree: --engine %q is not one of %s", cfg.Engine.Kind, strings.Join(engineKinds, ", "))
 			}
+			switch {
+			case cfg.Seeds < 1:
+				return usagef("tree: --seeds %d is less than 1", cfg.Seeds)
+			case cfg.Windows < 2:
+				return usagef("tree: --windows %d is less than 2", cfg.Windows)
+			case cfg.Replicates < 0:
+				return usagef("tree: --replicates %d is negative", cfg.Replicates)
+			case background < 0 || background > genome.MaxBackground:
+				return usagef("tree: --background %d is not within 0 and %d", background, genome.MaxBackground)
+			}
 			var err error
 			if cfg.Groups, err = readGroups(groups); err != nil {
 				return err
 			}
 			if choosing != "" {
-				cfg.Choosing = strings.Split(choosing, ",")
+				for _, n := range strings.Split(choosing, ",") {
+					if n = strings.TrimSpace(n); !slices.Contains(cfg.Choosing, n) {
+						cfg.Choosing = append(cfg.Choosing, n)
+					}
+				}
 			}
 			if cmd.Flags().Changed("layer") || distance != "" || raw {
 				cfg.Variant = &lineage.Variant{Layer: -1, Background: !raw, Distance: lineage.Euclidean}
@@ -151,7 +167,11 @@ func readGroups(path string) (map[string]string, error) {
 		return nil, &dataset.Error{Path: path, Err: err}
 	}
 	defer f.Close()
-	r := csv.NewReader(f)
+	br := bufio.NewReader(f)
+	if mark, _ := br.Peek(3); string(mark) == "\ufeff" {
+		br.Discard(3)
+	}
+	r := csv.NewReader(br)
 	r.Comma, r.LazyQuotes, r.FieldsPerRecord = '\t', true, -1
 	rows, err := r.ReadAll()
 	if err != nil {
@@ -168,6 +188,9 @@ func readGroups(path string) (map[string]string, error) {
 	for k, row := range rows[1:] {
 		if len(row) <= max(name, clade) {
 			return nil, &dataset.Error{Path: path, Record: fmt.Sprintf("row %d", k+2), Err: fmt.Errorf("%d columns, the head has %d", len(row), len(rows[0]))}
+		}
+		if _, ok := out[row[name]]; ok {
+			return nil, &dataset.Error{Path: path, Record: fmt.Sprintf("row %d", k+2), Err: fmt.Errorf("%q is named twice", row[name])}
 		}
 		out[row[name]] = row[clade]
 	}

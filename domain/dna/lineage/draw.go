@@ -292,6 +292,17 @@ func (r *Result) share(reference *phylo.Tree) ([]string, error) {
 	return shared, nil
 }
 
+// CheckReference tells whether Draw could score trees of some genomes against a reference, and choose on those species: an error that wraps
+// phylo.ErrFewTaxa where they share fewer than four.
+func CheckReference(names []string, reference *phylo.Tree, choosing []string) error {
+	r := &Result{Names: names}
+	shared, err := r.share(reference)
+	if err != nil {
+		return err
+	}
+	return r.halves(Config{Choosing: choosing}, shared)
+}
+
 // halves divides the shared species.
 func (r *Result) halves(cfg Config, shared []string) error {
 	if cfg.Choosing == nil {
