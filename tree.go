@@ -70,6 +70,7 @@ type TreeConfig struct {
 	// Windows are read of each genome, at most; 0 is 400. Replicates of the bootstrap; 0 is 100, -1 none. Background is the order of the Markov
 	// chain that stands for composition: 0 is 2, -1 is order 0.
 	Windows, Replicates, Background int
+	Force                           bool // train again what is trained
 	NoControls                      bool // no untrained networks, words, sketches
 	NoBits                          bool // no bits per base
 	Seed                            uint64
@@ -299,7 +300,7 @@ func (t *treeMaker) train(ctx context.Context) error {
 		if t.cfg.Seeds > 1 {
 			t.tell("note", map[string]any{"text": fmt.Sprintf("network %d of %d: %s", k+1, t.cfg.Seeds, dir)})
 		}
-		if _, err := RunRecipe(ctx, r, Options{Dir: dir, Until: StagePretrain, CacheDir: t.cfg.CacheDir, Event: t.cfg.Event, Command: t.cfg.Command}); err != nil {
+		if _, err := RunRecipe(ctx, r, Options{Dir: dir, Until: StagePretrain, Force: t.cfg.Force, CacheDir: t.cfg.CacheDir, Event: t.cfg.Event, Command: t.cfg.Command}); err != nil {
 			return err
 		}
 		t.cfg.Runs = append(t.cfg.Runs, dir)
@@ -431,6 +432,7 @@ func genomesOf(s *genome.Samples) (hashes, names []string) {
 // pool describes the genomes, chooses the windows, and makes the controls that need no network.
 func (t *treeMaker) pool(ctx context.Context, s *genome.Samples, r *recipe.Recipe) error {
 	t.rep.Name, t.rep.Window = r.Name, r.Data.Size
+	t.rep.Warnings = append(t.rep.Warnings, s.Describe().Warnings...)
 	var names []string
 	t.hashes, names = genomesOf(s)
 	if len(names) < 3 {

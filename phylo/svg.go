@@ -100,10 +100,13 @@ func clip(s string, size, width float64) string {
 	return s
 }
 
-// clean makes a text one line.
+// clean makes a text one line, without the characters that turn the direction of text.
 func clean(s string) string {
 	return strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) {
+		switch {
+		case unicode.Is(unicode.Bidi_Control, c):
+			return -1
+		case unicode.IsControl(c), c == '\u2028', c == '\u2029':
 			return ' '
 		}
 		return c

@@ -128,6 +128,7 @@ OUT/states: a second call with another reference is quick.`,
 	f.StringVarP(&cfg.Out, "out", "o", "", "folder of the files (default runs/NAME-tree, or RUN/tree)")
 	f.IntVar(&cfg.Seeds, "seeds", 1, "networks to train, with the recipe's `seed` and those after it")
 	f.StringArrayVar(&cfg.Set, "set", nil, "override a `key=value` of the recipe")
+	f.BoolVar(&cfg.Force, "force", false, "train again what is trained")
 	f.StringVar(&cfg.Reference, "reference", "", "Newick `file` to score against")
 	f.StringVar(&groups, "groups", "", "TSV `file` with columns taxon and clade, for colours")
 	f.StringVar(&choosing, "choose", "", "`species` that layer and distance are chosen on, by commas")

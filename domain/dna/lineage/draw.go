@@ -91,7 +91,7 @@ type Difference struct {
 	Mean    phylo.Score `json:"mean"`
 	Low     phylo.Score `json:"low"` // 95 % t interval over seeds; NaN below two
 	High    phylo.Score `json:"high"`
-	Verdict string      `json:"verdict"` // Better, Tie, Worse, or Unknown below two seeds
+	Verdict string      `json:"verdict"` // Better, Tie, Worse, or Unknown below two seeds and where there is nothing to measure
 }
 
 // Verdicts.
@@ -495,7 +495,7 @@ func (r *Result) differences(held map[string][]score) {
 			}
 			nan := phylo.Score(math.NaN())
 			d := Difference{Family: row.Family, Score: what, Mean: phylo.Score(stat.Mean(x, nil)), Low: nan, High: nan, Verdict: Unknown}
-			if n := float64(len(x)); n > 1 {
+			if n := float64(len(x)); n > 1 && !math.IsNaN(float64(d.Mean)) {
 				half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * stat.StdDev(x, nil) / math.Sqrt(n)
 				d.Low, d.High = d.Mean-phylo.Score(half), d.Mean+phylo.Score(half)
 				switch {
