@@ -562,7 +562,7 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 	_, names := genomesOf(s)
 	digest := train.Digest(weights)
 	h := sha256.New()
-	fmt.Fprintf(h, "2 %x %q %d %d %d %d %d %v", digest, t.hashes, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
+	fmt.Fprintf(h, "3 %x %q %d %d %d %d %d %v", digest, t.hashes, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
 	key := hex.EncodeToString(h.Sum(nil))
 	path := filepath.Join(t.cfg.Out, "states", key[:16]+".safetensors")
 	if sum, err := readSummary(path, key, names); sum != nil && err == nil {

@@ -147,6 +147,8 @@ const MaxBackground = 4
 // draw; all that is longer is lost. Order 0 keeps the composition only. The window is taken as a ring, since else no draw would come back from its
 // end to its beginning: the words over the joint, order of them, may be new. Windows of no more bases than the order stay as they are, and
 // so do all at orders outside of 0..MaxBackground.
+// Bases are drawn by the inverse of their cumulative distribution, so that two windows that differ little, with generators of the same key, have
+// backgrounds that differ little (common random numbers): what chance puts into both falls out of the difference.
 func Background(tokens []uint8, order int, r *rand.Rand) {
 	const letters = 5 // with unknown bases
 	if order < 0 || order > MaxBackground || len(tokens) <= order+1 {
@@ -178,11 +180,14 @@ func Background(tokens []uint8, order int, r *rand.Rand) {
 		next[at[k]] = c
 		at[k]++
 	}
-	start := r.IntN(len(b))
+	for k := range contexts {
+		slices.Sort(next[first[k]:first[k+1]])
+	}
+	start := int(r.Float64() * float64(len(b)))
 	copy(b, ring[start:start+order])
 	for i := order; i < len(b); i++ {
 		k := context(b[i-order : i])
-		b[i] = next[int(first[k])+r.IntN(int(first[k+1]-first[k]))]
+		b[i] = next[first[k]+int32(r.Float64()*float64(first[k+1]-first[k]))]
 	}
 }
 
