@@ -80,7 +80,7 @@ func TestAnchorsStrand(t *testing.T) {
 	other := slices.Clone(contigs)
 	slices.Reverse(other)
 	for k := range other {
-		if k != 3 {
+		if k != 4 { // that with the palindrome is turned
 			other[k] = backwards(other[k])
 		}
 	}

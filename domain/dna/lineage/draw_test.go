@@ -482,6 +482,28 @@ func TestDrawNoReference(t *testing.T) {
 	if !slices.Equal(r.Names, names) || !slices.Equal(r.Matrix.Names, names) {
 		t.Errorf("names %v, of the matrix %v", r.Names, r.Matrix.Names)
 	}
+	half := brownian(t, names, 1, nil, ref) // in three replicates of ten s0 and s7 have changed places, and with them all clades but those of s2, s3 and s4, s5
+	for b := range 3 {
+		for l := range madeLayers {
+			x, y := half.mean(Net, b+1, l, 0), half.mean(Net, b+1, l, 7)
+			for j := range x {
+				x[j], y[j] = y[j], x[j]
+			}
+		}
+	}
+	r = drawnBy(t, Config{Networks: []*Summary{half}, Reference: ref, Variant: &Variant{informed, true, Euclidean}})
+	for _, c := range r.Clades {
+		want := phylo.Score(70)
+		if slices.Equal(c.Taxa, []string{"s2", "s3"}) || slices.Equal(c.Taxa, []string{"s4", "s5"}) {
+			want = 100
+		}
+		if c.Support != want {
+			t.Errorf("support %g of %v, want %g", c.Support, c.Taxa, want)
+		}
+	}
+	if s := r.Tree.Newick(); strings.Count(s, ")70:") != 3 || strings.Count(s, ")100:") != 2 {
+		t.Errorf("supports of %s, want 70 three times and 100 twice", s)
+	}
 	none := *brownian(t, names, 1, nil, ref)
 	none.Replicates = 0
 	r = drawnBy(t, Config{Networks: []*Summary{&none}, Reference: ref})
@@ -615,6 +637,23 @@ func TestCladesOnce(t *testing.T) {
 		}
 		if g := strings.Join(got, "|"); g != want {
 			t.Errorf("%s: clades %s, want %s", newick, g, want)
+		}
+	}
+}
+
+// TestCladesWithStrangers: a genome that the reference lacks may stand inside a clade.
+func TestCladesWithStrangers(t *testing.T) {
+	tree := parsed(t, "(((a,x),b),c,(d,e));")
+	r := &Result{Names: []string{"a", "b", "c", "d", "e", "x"}, Tree: tree}
+	if err := r.clades(parsed(t, "((a,b),c,(d,e));"), []*phylo.Tree{tree, parsed(t, "((a,d),(x,b),(c,e));")}, []*phylo.Tree{tree}); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Clades) != 2 {
+		t.Fatalf("%+v", r.Clades)
+	}
+	for _, c := range r.Clades {
+		if !c.Found || c.Support != 50 || c.Seeds != 1 {
+			t.Errorf("%+v", c)
 		}
 	}
 }
