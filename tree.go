@@ -67,7 +67,7 @@ type TreeConfig struct {
 	Groups    map[string]string // species -> clade, for colours
 	Choosing  []string          // species of the reference that layer and distance are chosen on; nil: every other one
 	Variant   *lineage.Variant  // of the tree; nil: chosen. Layer -1 is the one in the middle
-	// Windows are read of each genome, at most; 0 is 400. Replicates of the bootstrap; 0 is 100, -1 none. Background is the order of the Markov
+	// Windows are read of each genome, at most; 0 is 1600. Replicates of the bootstrap; 0 is 100, -1 none. Background is the order of the Markov
 	// chain that stands for composition: 0 is 2, -1 is order 0.
 	Windows, Replicates, Background int
 	Force                           bool // train again what is trained
@@ -82,7 +82,7 @@ type TreeConfig struct {
 }
 
 const (
-	treeWindows    = 400
+	treeWindows    = 1600
 	treeReplicates = 100
 	treeBackground = 2
 	treeRows       = 32 // windows of one call of the network

@@ -135,7 +135,7 @@ OUT/states: a second call with another reference is quick.`,
 	f.IntVar(&layer, "layer", -1, "take this `layer` instead of choosing one")
 	f.StringVar(&distance, "distance", "", "take this `distance`: "+strings.Join(lineage.Distances(), ", "))
 	f.BoolVar(&raw, "raw", false, "take states without taking the background away")
-	f.IntVar(&cfg.Windows, "windows", 400, "`windows` read of each genome")
+	f.IntVar(&cfg.Windows, "windows", 1600, "`windows` read of each genome")
 	f.IntVar(&cfg.Replicates, "replicates", 100, "`replicates` of the bootstrap over windows")
 	f.IntVar(&background, "background", 2, "`order` of the Markov chain of the background")
 	f.BoolVar(&cfg.NoControls, "no-controls", false, "without untrained networks, words, sketches")

@@ -201,8 +201,8 @@ func (j *judge) scores(f *family, taxa []string) ([][]score, error) {
 	return out, nil
 }
 
-// best is the variant with the lowest mean quartet distance; ties go to the lower Robinson-Foulds distance, then to the first.
-func best(scores [][]score) int {
+// best is the variant with the lowest mean quartet distance; ties go to the lower Robinson-Foulds distance, then to a favourite, then to the first.
+func best(scores [][]score, favourite int) int {
 	mean := func(v int, of func(score) float64) float64 {
 		t := 0.0
 		for _, s := range scores[v] {
@@ -210,8 +210,11 @@ func best(scores [][]score) int {
 		}
 		return t / float64(len(scores[v]))
 	}
-	out := 0
+	out := favourite
 	for v := range scores {
+		if v == out {
+			continue
+		}
 		a, b := mean(v, func(s score) float64 { return s.nqd }), mean(out, func(s score) float64 { return s.nqd })
 		const same = 1e-12
 		if a < b-same || a < b+same && mean(v, func(s score) float64 { return s.nrf }) < mean(out, func(s score) float64 { return s.nrf })-same {
@@ -442,7 +445,7 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 			if len(f.variants) > 1 && (f.name == FamilyNetwork || f.name == FamilyMean || f.name == FamilyUntrained) {
 				v = slices.Index(f.variants, r.Variant.String())
 			} else if !f.random {
-				v = best(all) // a control may choose on what it is scored on: it is the better control for it
+				v = best(all, 0) // a control may choose on what it is scored on: it is the better control for it
 			}
 			row.Chosen = [2]string{f.variants[v], f.variants[v]}
 			row.All, row.Held = spreads(all[v]), spreads(nil)
@@ -456,7 +459,8 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 				return err
 			}
 		}
-		pick := [2]int{best(sets[0]), best(sets[1])}
+		favourite := max(0, slices.Index(f.variants, Default(cfg.Networks[0].Layers).String()))
+		pick := [2]int{best(sets[0], favourite), best(sets[1], favourite)}
 		row.Chosen = [2]string{f.variants[pick[0]], f.variants[pick[1]]}
 		row.All = spreads(all[pick[0]])
 		both := make([]score, len(all[0]))

@@ -439,7 +439,7 @@ func TestBest(t *testing.T) {
 		{{{0.1, 0.3, 0}}, {{0.4, 0.2, 0}}, {{0.3, 0.2, 0}}, {{0.3, 0.2, 0}}},
 		{{{0, 0.1, 0}, {0, 0.9, 0}}, {{0, 0.5, 0}, {0, 0.5, 0}}, {{1, 0.6, 0}, {1, 0.6, 0}}, {{1, 0.4, 0}, {1, 0.4, 0}}},
 	} {
-		if got := best(scores); got != want {
+		if got := best(scores, 0); got != want {
 			t.Errorf("%v: %d, want %d", scores, got, want)
 		}
 	}
@@ -765,5 +765,21 @@ func TestDrawBad(t *testing.T) {
 		if _, err := Draw(stopped, Config{Networks: nets, Reference: reference}); !errors.Is(err, context.Canceled) {
 			t.Errorf("stopped: %v", err)
 		}
+	}
+}
+
+// TestBestFavourite: a tie goes to the favourite, a better one does not.
+func TestBestFavourite(t *testing.T) {
+	scores := [][]score{{{nrf: 0.5, nqd: 0.2}}, {{nrf: 0.5, nqd: 0.2}}, {{nrf: 0.5, nqd: 0.2}}}
+	if got := best(scores, 1); got != 1 {
+		t.Errorf("of three that tie %d, want the favourite 1", got)
+	}
+	scores[2][0].nrf = 0.4
+	if got := best(scores, 1); got != 2 {
+		t.Errorf("%d, want 2, which has the lower nRF", got)
+	}
+	scores[0][0].nqd = 0.1
+	if got := best(scores, 1); got != 0 {
+		t.Errorf("%d, want 0, which has the lowest nQD", got)
 	}
 }
