@@ -170,7 +170,9 @@ func readGroups(path string) (map[string]string, error) {
 	defer f.Close()
 	br := bufio.NewReader(f)
 	if mark, _ := br.Peek(3); string(mark) == "\ufeff" {
-		br.Discard(3)
+		if _, err := br.Discard(3); err != nil {
+			return nil, &dataset.Error{Path: path, Err: err}
+		}
 	}
 	r := csv.NewReader(br)
 	r.Comma, r.LazyQuotes, r.FieldsPerRecord = '\t', true, -1
