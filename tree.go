@@ -67,8 +67,8 @@ type TreeConfig struct {
 	Groups    map[string]string // species -> clade, for colours
 	Choosing  []string          // species of the reference that layer and distance are chosen on; nil: every other one
 	Variant   *lineage.Variant  // of the tree; nil: chosen. Layer -1 is the one in the middle
-	// Windows are read of each genome, at most; 0 is 1600. Replicates of the bootstrap; 0 is 100, -1 none. Background is the order of the Markov
-	// chain that stands for composition: 0 is 2, -1 is order 0.
+	// Windows are read of each genome, at most; 0 is TreeWindows. Replicates of the bootstrap; 0 is TreeReplicates, -1 none. Background is the order of the Markov
+	// chain that stands for composition: 0 is TreeBackground, -1 is order 0.
 	Windows, Replicates, Background int
 	Force                           bool // train again what is trained
 	NoControls                      bool // no untrained networks, words, sketches
@@ -81,12 +81,14 @@ type TreeConfig struct {
 	Event    func(store.Event) // may be nil
 }
 
+// Defaults of TreeConfig.
 const (
-	treeWindows    = 1600
-	treeReplicates = 100
-	treeBackground = 2
-	treeRows       = 32 // windows of one call of the network
+	TreeWindows    = 1600
+	TreeReplicates = 100
+	TreeBackground = 2
 )
+
+const treeRows = 32 // windows of one call of the network
 
 // TreeReport is what a tree was drawn of and what it is worth.
 type TreeReport = lineage.Report
@@ -116,6 +118,7 @@ func Tree(ctx context.Context, cfg TreeConfig) (*TreeReport, error) {
 	if err := t.train(ctx); err != nil {
 		return nil, err
 	}
+	t.rep.Out = t.cfg.Out // which a recipe may have named
 	if err := t.engineOf(t.cfg.Runs[0]); err != nil {
 		return nil, err
 	}
@@ -190,7 +193,7 @@ type treeMaker struct {
 	engine   *engine.Engine
 	rep      *TreeReport
 	anchors  [][]genome.Anchor
-	hashes   []string // of the genomes
+	marks    []string // of the genomes
 	controls []lineage.Control
 	bits     []genome.Score
 	tree     *phylo.Tree // the reference
@@ -229,9 +232,9 @@ func (t *treeMaker) defaults() error {
 		return nil
 	}
 	if err := errors.Join(
-		orDefault(&c.Windows, treeWindows, 2, 100_000, "windows of a genome"),
-		orDefault(&c.Replicates, treeReplicates, 0, 10_000, "replicates of the bootstrap"),
-		orDefault(&c.Background, treeBackground, 0, genome.MaxBackground, "as the order of the background"),
+		orDefault(&c.Windows, TreeWindows, 2, 100_000, "windows of a genome"),
+		orDefault(&c.Replicates, TreeReplicates, 0, 10_000, "replicates of the bootstrap"),
+		orDefault(&c.Background, TreeBackground, 0, genome.MaxBackground, "as the order of the background"),
 		orDefault(&c.Seeds, 1, 1, 1000, "seeds"),
 	); err != nil {
 		return err
@@ -364,7 +367,7 @@ func (t *treeMaker) network(ctx context.Context, k int, dir string, draw *lineag
 		if err := t.pool(ctx, s, r); err != nil {
 			return t.interrupted(ctx, err)
 		}
-	} else if names, _ := genomesOf(s); !slices.Equal(names, t.hashes) {
+	} else if marks, _ := genomesOf(s); !slices.Equal(marks, t.marks) {
 		return fmt.Errorf("%w: %s is of other genomes than %s", ErrTree, dir, t.cfg.Runs[0])
 	} else if r.Data.Size != t.rep.Window {
 		return fmt.Errorf("%w: %s has windows of %d bases, %s of %d", ErrTree, dir, r.Data.Size, t.cfg.Runs[0], t.rep.Window)
@@ -422,11 +425,12 @@ func (t *treeMaker) progress() func(text string, done, total int) {
 	}
 }
 
-func genomesOf(s *genome.Samples) (hashes, names []string) {
+// genomesOf tells the genomes of a pool apart from those of another, and names them.
+func genomesOf(s *genome.Samples) (marks, names []string) {
 	for _, g := range s.Genomes() {
-		hashes, names = append(hashes, fmt.Sprintf("%s %d %d", g.Name, g.Bases, g.Sequences)), append(names, g.Name)
+		marks, names = append(marks, fmt.Sprintf("%s %d %d", g.Name, g.Bases, g.Sequences)), append(names, g.Name)
 	}
-	return hashes, names
+	return marks, names
 }
 
 // pool describes the genomes, chooses the windows, and makes the controls that need no network.
@@ -434,7 +438,7 @@ func (t *treeMaker) pool(ctx context.Context, s *genome.Samples, r *recipe.Recip
 	t.rep.Name, t.rep.Window = r.Name, r.Data.Size
 	t.rep.Warnings = append(t.rep.Warnings, s.Describe().Warnings...)
 	var names []string
-	t.hashes, names = genomesOf(s)
+	t.marks, names = genomesOf(s)
 	if len(names) < 3 {
 		return &dataset.Error{Path: r.Data.Source, Err: fmt.Errorf("%d species, a tree wants 3 or more", len(names)), Hint: "the pool is a folder with one FASTA file a species"}
 	}
@@ -562,7 +566,7 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 	_, names := genomesOf(s)
 	digest := train.Digest(weights)
 	h := sha256.New()
-	fmt.Fprintf(h, "3 %x %q %d %d %d %d %d %v", digest, t.hashes, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
+	fmt.Fprintf(h, "4 %x %s %q %d %d %d %d %d %v", digest, s.Hash(), t.marks, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
 	key := hex.EncodeToString(h.Sum(nil))
 	path := filepath.Join(t.cfg.Out, "states", key[:16]+".safetensors")
 	if sum, err := readSummary(path, key, names); sum != nil && err == nil {

@@ -119,7 +119,7 @@ OUT/states: a second call with another reference is quick.`,
 				if err := rep.WriteText(w); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(w, "\npage: %s\n", filepath.Join(outOf(cfg, rep), selfsame.TreeHTML))
+				_, err := fmt.Fprintf(w, "\npage: %s\n", filepath.Join(rep.Out, selfsame.TreeHTML))
 				return err
 			})
 		},
@@ -135,9 +135,9 @@ OUT/states: a second call with another reference is quick.`,
 	f.IntVar(&layer, "layer", -1, "take this `layer` instead of choosing one")
 	f.StringVar(&distance, "distance", "", "take this `distance`: "+strings.Join(lineage.Distances(), ", "))
 	f.BoolVar(&raw, "raw", false, "take states without taking the background away")
-	f.IntVar(&cfg.Windows, "windows", 1600, "`windows` read of each genome")
-	f.IntVar(&cfg.Replicates, "replicates", 100, "`replicates` of the bootstrap over windows")
-	f.IntVar(&background, "background", 2, "`order` of the Markov chain of the background")
+	f.IntVar(&cfg.Windows, "windows", selfsame.TreeWindows, "`windows` read of each genome")
+	f.IntVar(&cfg.Replicates, "replicates", selfsame.TreeReplicates, "`replicates` of the bootstrap over windows")
+	f.IntVar(&background, "background", selfsame.TreeBackground, "`order` of the Markov chain of the background")
 	f.BoolVar(&cfg.NoControls, "no-controls", false, "without untrained networks, words, sketches")
 	f.BoolVar(&cfg.NoBits, "no-bits", false, "without bits per base beside Markov models")
 	f.Uint64Var(&cfg.Seed, "seed", 0, "of windows, backgrounds, bootstrap, random trees")
@@ -145,17 +145,6 @@ OUT/states: a second call with another reference is quick.`,
 	completeValues(c, "engine", engineKinds)
 	completeValues(c, "distance", lineage.Distances())
 	return c
-}
-
-// outOf is where the files are.
-func outOf(cfg selfsame.TreeConfig, rep *selfsame.TreeReport) string {
-	switch {
-	case cfg.Out != "":
-		return cfg.Out
-	case len(cfg.Runs) == 1:
-		return filepath.Join(cfg.Runs[0], "tree")
-	}
-	return filepath.Dir(rep.Runs[0].Dir)
 }
 
 // readGroups reads species and clade of a TSV file with a head.

@@ -224,7 +224,8 @@ func best(scores [][]score, favourite int) int {
 	return out
 }
 
-func spread(x []float64) Spread {
+// SpreadOf is the mean of values with their standard deviation.
+func SpreadOf(x []float64) Spread {
 	if len(x) == 0 {
 		return Spread{phylo.Score(math.NaN()), phylo.Score(math.NaN())}
 	}
@@ -240,7 +241,7 @@ func spreads(s []score) Scores {
 	for _, v := range s {
 		x[0], x[1], x[2] = append(x[0], v.nrf), append(x[1], v.nqd), append(x[2], v.spearman)
 	}
-	return Scores{spread(x[0]), spread(x[1]), spread(x[2])}
+	return Scores{SpreadOf(x[0]), SpreadOf(x[1]), SpreadOf(x[2])}
 }
 
 // Draw builds, chooses, scores. It needs one network at least, of which all are of the same genomes.
@@ -650,6 +651,3 @@ func (r *Result) clades(reference *phylo.Tree, trees, own []*phylo.Tree) error {
 	}
 	return nil
 }
-
-// SpreadOf is the mean of values with their standard deviation.
-func SpreadOf(x []float64) Spread { return spread(x) }

@@ -22,6 +22,7 @@ type Report struct {
 	Bits       []Bits    `json:"bits,omitempty"`
 	Warnings   []string  `json:"warnings,omitempty"`
 	Newick     string    `json:"newick"`
+	Out        string    `json:"-"` // folder of the files
 	*Result
 }
 
