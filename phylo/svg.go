@@ -51,7 +51,14 @@ func (c *canvas) free(q quad) bool {
 	return true
 }
 
+// escape makes a text one of XML, without the characters that turn the direction of text: every text of a picture comes through here.
 func escape(s string) string {
+	s = strings.Map(func(c rune) rune {
+		if unicode.Is(unicode.Bidi_Control, c) {
+			return -1
+		}
+		return c
+	}, s)
 	var b bytes.Buffer
 	_ = xml.EscapeText(&b, []byte(s)) // a buffer takes all
 	return b.String()
@@ -100,13 +107,10 @@ func clip(s string, size, width float64) string {
 	return s
 }
 
-// clean makes a text one line, without the characters that turn the direction of text.
+// clean makes a text one line.
 func clean(s string) string {
 	return strings.Map(func(c rune) rune {
-		switch {
-		case unicode.Is(unicode.Bidi_Control, c):
-			return -1
-		case unicode.IsControl(c), c == '\u2028', c == '\u2029':
+		if unicode.IsControl(c) || c == '\u2028' || c == '\u2029' {
 			return ' '
 		}
 		return c

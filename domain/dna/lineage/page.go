@@ -120,7 +120,7 @@ func newPage(r *Report) (*page, error) {
 			if err := t.WriteSVG(&b, o); err != nil {
 				return nil, fmt.Errorf("lineage: page: %w", err)
 			}
-			p.Trees[k] = drawn(b.String())
+			p.Trees[k] = template.HTML(b.String())
 		}
 	}
 	if r.Matrix != nil {
@@ -129,7 +129,7 @@ func newPage(r *Report) (*page, error) {
 			if err := phylo.WriteMapSVG(&b, r.Matrix, phylo.MapOptions{Width: width, Groups: groups, Colours: colours}); err != nil {
 				return nil, fmt.Errorf("lineage: page: %w", err)
 			}
-			p.Maps[k] = drawn(b.String())
+			p.Maps[k] = template.HTML(b.String())
 		}
 	}
 	said := func(names []string) bool {
@@ -163,16 +163,6 @@ func newPage(r *Report) (*page, error) {
 		p.Species = append(p.Species, s)
 	}
 	return p, nil
-}
-
-// drawn takes a picture of package phylo, which escapes every text, without the marks that turn the direction of text.
-func drawn(svg string) template.HTML {
-	return template.HTML(strings.Map(func(c rune) rune {
-		if unicode.Is(unicode.Bidi_Control, c) {
-			return -1
-		}
-		return c
-	}, svg))
 }
 
 // Date is when the report was made.
