@@ -65,7 +65,7 @@ type TreeConfig struct {
 
 	Reference string            // Newick file; "": nothing is scored
 	Groups    map[string]string // species -> clade, for colours
-	Choosing  []string          // species of the reference that layer and distance are chosen on; nil: every other one
+	Choosing  []string          // species of the reference that layer and distance are chosen on; nil: halves, 20 times
 	Variant   *lineage.Variant  // of the tree; nil: chosen. Layer -1 is the one in the middle
 	// Windows are read of each genome, at most; 0 is TreeWindows. Replicates of the bootstrap; 0 is TreeReplicates, -1 none. Background is the order of the Markov
 	// chain that stands for composition: 0 is TreeBackground, -1 is order 0.
@@ -883,13 +883,13 @@ func writeBits(w io.Writer, r *TreeReport) error {
 func writeTreeRows(w io.Writer, r *TreeReport) error {
 	c := csv.NewWriter(w)
 	if err := c.Write([]string{
-		"method", "chosen", "chosen_other_way", "variants", "seeds", "held_nrf", "held_nrf_sd", "held_nqd", "held_nqd_sd", "held_spearman", "held_spearman_sd",
+		"method", "chosen", "picked", "halves", "variants", "seeds", "held_nrf", "held_nrf_sd", "held_nqd", "held_nqd_sd", "held_spearman", "held_spearman_sd",
 		"all_nrf", "all_nrf_sd", "all_nqd", "all_nqd_sd", "all_spearman", "all_spearman_sd",
 	}); err != nil {
 		return err
 	}
 	for _, x := range r.Rows {
-		row := []string{x.Family, x.Chosen[0], x.Chosen[1], strconv.Itoa(x.Variants), strconv.Itoa(x.Seeds)}
+		row := []string{x.Family, x.Chosen, strconv.Itoa(x.Picked), strconv.Itoa(x.Halves), strconv.Itoa(x.Variants), strconv.Itoa(x.Seeds)}
 		row = append(row, spreadCells(x.Held.NRF, x.Held.NQD, x.Held.Spearman, x.All.NRF, x.All.NQD, x.All.Spearman)...)
 		if err := c.Write(row); err != nil {
 			return err

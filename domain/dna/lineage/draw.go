@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/selfsame-ml/selfsame/internal/rng"
 	"github.com/selfsame-ml/selfsame/phylo"
 )
 
@@ -29,6 +30,10 @@ const (
 // leastChoice is the least number of species of a set that layers are chosen on, and of the one that is reported on: below there is one tree only.
 const leastChoice = 4
 
+// choiceSplits is how many times the species are parted into two sets: a choice among many variants on ten species is a matter of luck, its mean over
+// many partings much less so.
+const choiceSplits = 20
+
 // randomTrees is how many random trees are scored.
 const randomTrees = 200
 
@@ -38,8 +43,8 @@ type Config struct {
 	Untrained []*Summary // as many untrained ones, or none
 	Controls  []Control
 	Reference *phylo.Tree // nil: nothing is scored, nothing is chosen
-	// Choosing are species of the reference that layer and distance are chosen on; nil takes every other one along the reference tree. The others
-	// are reported on, and then the other way round.
+	// Choosing are species of the reference that layer and distance are chosen on; the others are reported on, and then the other way round. nil parts the
+	// species 20 times: first every other one along the reference tree, then one at random of each two neighbours.
 	Choosing []string
 	Variant  *Variant // takes this one, and chooses nothing; nil: chooses, or Default
 	Seed     uint64
@@ -67,12 +72,14 @@ type Scores struct {
 
 // Row is one family of methods.
 type Row struct {
-	Family   string    `json:"family"`
-	Variants int       `json:"variants"` // that were chosen from
-	Seeds    int       `json:"seeds"`
-	Chosen   [2]string `json:"chosen"` // on the choosing set, and on the other one
-	All      Scores    `json:"all"`    // all species, with Chosen[0]
-	Held     Scores    `json:"held"`   // mean of both ways: each set scored with what the other has chosen
+	Family   string `json:"family"`
+	Variants int    `json:"variants"` // that were chosen from
+	Seeds    int    `json:"seeds"`
+	Chosen   string `json:"chosen"` // by most halves; of Config.Choosing, by that one
+	Picked   int    `json:"picked"` // halves that chose it
+	Halves   int    `json:"halves"` // that chose, two a parting; 0: too few species
+	All      Scores `json:"all"`    // all species, with Chosen, in which all of them have had a say
+	Held     Scores `json:"held"`   // mean over all partings, both ways: each half scored with what the other has chosen
 }
 
 // Clade is one branch of the reference.
@@ -117,14 +124,17 @@ type Result struct {
 	Absent      []string       `json:"missing_genomes"`      // species of the reference without a genome
 	Variant     Variant        `json:"variant"`              // of the tree
 	Why         string         `json:"why"`                  // this one
-	Choosing    []string       `json:"choosing,omitempty"`
+	Choosing    []string       `json:"choosing,omitempty"`   // the first parting
 	Reported    []string       `json:"reported,omitempty"`
+	Partings    int            `json:"partings,omitempty"`
 	Rows        []Row          `json:"rows,omitempty"`
 	Sweep       []VariantScore `json:"sweep,omitempty"`
 	Differences []Difference   `json:"differences,omitempty"`
 	Clades      []Clade        `json:"clades,omitempty"`
 	Tree        *phylo.Tree    `json:"-"` // with supports
 	Matrix      *phylo.Matrix  `json:"-"`
+
+	partings [][2][]string
 }
 
 // family is a family of methods: variants by their names, each with a matrix a seed.
@@ -136,6 +146,10 @@ type family struct {
 }
 
 type score struct{ nrf, nqd, spearman float64 }
+
+func (s *score) add(x score, share float64) {
+	s.nrf, s.nqd, s.spearman = s.nrf+share*x.nrf, s.nqd+share*x.nqd, s.spearman+share*x.spearman
+}
 
 // judge scores matrices on sets of species.
 type judge struct {
@@ -307,7 +321,7 @@ func CheckReference(names []string, reference *phylo.Tree, choosing []string) er
 	return r.halves(Config{Choosing: choosing}, shared)
 }
 
-// halves divides the shared species.
+// halves parts the shared species.
 func (r *Result) halves(cfg Config, shared []string) error {
 	if cfg.Choosing == nil {
 		for k, n := range shared {
@@ -337,7 +351,22 @@ func (r *Result) halves(cfg Config, shared []string) error {
 		}
 		r.Choosing, r.Reported = nil, nil
 		r.Why = fmt.Sprintf("the default: %d species are too few to choose on some and report on others", len(shared))
+		return nil
 	}
+	r.partings = [][2][]string{{r.Choosing, r.Reported}}
+	for k := 1; k < choiceSplits && cfg.Choosing == nil; k++ {
+		// Of two neighbours one goes to each side, so that every clade is on both.
+		coin := rng.New(cfg.Seed, rng.Probe, 15, uint64(k))
+		var p [2][]string
+		for at := 0; at < len(shared); at += 2 {
+			side := coin.IntN(2)
+			if p[side] = append(p[side], shared[at]); at+1 < len(shared) {
+				p[1-side] = append(p[1-side], shared[at+1])
+			}
+		}
+		r.partings = append(r.partings, p)
+	}
+	r.Partings = len(r.partings)
 	return nil
 }
 
@@ -448,33 +477,57 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 			} else if !f.random {
 				v = best(all, 0) // a control may choose on what it is scored on: it is the better control for it
 			}
-			row.Chosen = [2]string{f.variants[v], f.variants[v]}
+			row.Chosen = f.variants[v]
 			row.All, row.Held = spreads(all[v]), spreads(nil)
 			held[f.name] = all[v]
 			r.Rows = append(r.Rows, row)
 			continue
 		}
-		var sets [2][][]score
-		for k, taxa := range [][]string{r.Choosing, r.Reported} {
-			if sets[k], err = j.scores(f, taxa); err != nil {
+		favourite := max(0, slices.Index(f.variants, Default(cfg.Networks[0].Layers).String()))
+		held[f.name] = make([]score, len(all[0]))
+		picks := make([]int, len(f.variants))
+		chosen := -1
+		partings := r.partings
+		if f.random {
+			partings = partings[:1] // one is like another, and their spread is that of single trees
+		}
+		for _, p := range partings {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
+			var sets [2][][]score
+			for k, taxa := range p {
+				if sets[k], err = j.scores(f, taxa); err != nil {
+					return err
+				}
+			}
+			pick := [2]int{best(sets[0], favourite), best(sets[1], favourite)}
+			if picks[pick[0]]++; chosen < 0 {
+				chosen = pick[0]
+			}
+			picks[pick[1]]++
+			for k := range held[f.name] {
+				held[f.name][k].add(sets[1][pick[0]][k], 0.5/float64(len(partings)))
+				held[f.name][k].add(sets[0][pick[1]][k], 0.5/float64(len(partings)))
+			}
 		}
-		favourite := max(0, slices.Index(f.variants, Default(cfg.Networks[0].Layers).String()))
-		pick := [2]int{best(sets[0], favourite), best(sets[1], favourite)}
-		row.Chosen = [2]string{f.variants[pick[0]], f.variants[pick[1]]}
-		row.All = spreads(all[pick[0]])
-		both := make([]score, len(all[0]))
-		for k := range both {
-			a, b := sets[1][pick[0]][k], sets[0][pick[1]][k]
-			both[k] = score{(a.nrf + b.nrf) / 2, (a.nqd + b.nqd) / 2, (a.spearman + b.spearman) / 2}
+		if len(partings) > 1 {
+			for v, n := range picks {
+				if n > picks[chosen] {
+					chosen = v
+				}
+			}
 		}
-		row.Held = spreads(both)
-		held[f.name] = both
+		row.Chosen, row.Picked, row.Halves = f.variants[chosen], picks[chosen], 2*len(partings)
+		row.All = spreads(all[chosen])
+		row.Held = spreads(held[f.name])
 		r.Rows = append(r.Rows, row)
 		if f.name == FamilyNetwork && cfg.Variant == nil {
-			r.Variant = Variants(cfg.Networks[0].Layers)[pick[0]]
-			r.Why = fmt.Sprintf("the lowest quartet distance of %d variants on the %d species of the choosing set", len(f.variants), len(r.Choosing))
+			r.Variant = Variants(cfg.Networks[0].Layers)[chosen]
+			r.Why = fmt.Sprintf("of %d variants the lowest quartet distance on %d of %d halves of the species", len(f.variants), row.Picked, row.Halves)
+			if len(r.partings) == 1 {
+				r.Why = fmt.Sprintf("the lowest quartet distance of %d variants on the %d species of the choosing set", len(f.variants), len(r.Choosing))
+			}
 		}
 	}
 	r.differences(held)

@@ -175,7 +175,7 @@ func TestDrawBrownian(t *testing.T) {
 		Controls: []Control{far(names, "k = 1", 1), {FamilyWords, "exact", exact}, far(names, "k = 3", 2), {FamilyGC, "difference", far(names, "", 3).Matrix}},
 	}
 	r := drawnBy(t, cfg)
-	if r.Variant.Layer != informed || !r.Variant.Background || !strings.Contains(r.Why, "30 variants on the 8 species") {
+	if r.Variant.Layer != informed || !r.Variant.Background || !strings.Contains(r.Why, "of 30 variants the lowest quartet distance on 40 of 40 halves") {
 		t.Errorf("chosen %s: %s", r.Variant, r.Why)
 	}
 	if len(r.Choosing) != 8 || len(r.Reported) != 8 || r.Choosing[0] != "s0" || r.Reported[0] != "s1" || r.Missing != nil || r.Absent != nil {
@@ -189,10 +189,10 @@ func TestDrawBrownian(t *testing.T) {
 			}
 		}
 	}
-	if row := rowOf(t, r, FamilyWords); row.Chosen != [2]string{"exact", "exact"} || row.Variants != 3 || row.Seeds != 1 || !math.IsNaN(float64(row.All.NRF.SD)) {
+	if row := rowOf(t, r, FamilyWords); row.Chosen != "exact" || row.Picked != 40 || row.Halves != 40 || row.Variants != 3 || row.Seeds != 1 || !math.IsNaN(float64(row.All.NRF.SD)) {
 		t.Errorf("controls: %+v", row)
 	}
-	if row := rowOf(t, r, FamilyNetwork); row.Chosen[0] != r.Variant.String() || row.Variants != 30 || row.Seeds != seeds || row.Held.NRF.SD != 0 {
+	if row := rowOf(t, r, FamilyNetwork); row.Chosen != r.Variant.String() || row.Variants != 30 || row.Seeds != seeds || row.Held.NRF.SD != 0 {
 		t.Errorf("networks: %+v", row)
 	}
 	for _, family := range []string{FamilyUntrained, FamilyGC, FamilyRandom} {
@@ -312,10 +312,16 @@ func TestChoosingIsBlind(t *testing.T) {
 	for k := range uint64(8) {
 		base.Controls = append(base.Controls, far(names, fmt.Sprint("control ", k), k))
 	}
-	want := drawnBy(t, base)
-	if !slices.Equal(want.Choosing, sets[0]) || !slices.Equal(want.Reported, sets[1]) {
-		t.Fatalf("chosen on %v, reported on %v", want.Choosing, want.Reported)
+	chosenOn := func(cfg Config, k int) *Result {
+		t.Helper()
+		cfg.Choosing = sets[k]
+		r := drawnBy(t, cfg)
+		if !sameNames(r.Choosing, sets[k]) || !sameNames(r.Reported, sets[1-k]) || r.Partings != 1 {
+			t.Fatalf("chosen on %v, reported on %v, %d partings", r.Choosing, r.Reported, r.Partings)
+		}
+		return r
 	}
+	want := [2]*Result{chosenOn(base, 0), chosenOn(base, 1)}
 	families := []string{FamilyMean, FamilyNetwork, FamilyUntrained, FamilyWords}
 	for k, fixed := range sets {
 		other := sets[1-k]
@@ -342,18 +348,17 @@ func TestChoosingIsBlind(t *testing.T) {
 		}
 		labels.Reference = relabelled(ref, other, r)
 		for what, cfg := range map[string]Config{"states": states, "reference": labels} {
-			got := drawnBy(t, cfg)
+			got, turned := chosenOn(cfg, k), chosenOn(cfg, 1-k)
 			for _, f := range families {
-				a, b := rowOf(t, want, f), rowOf(t, got, f)
-				if a.Chosen[k] != b.Chosen[k] {
-					t.Errorf("%s: chosen on %v: %q, and %q with other %s of the other set", f, fixed, a.Chosen[k], b.Chosen[k], what)
+				if a, b := rowOf(t, want[k], f).Chosen, rowOf(t, got, f).Chosen; a != b {
+					t.Errorf("%s: chosen on %v: %q, and %q with other %s of the other set", f, fixed, a, b, what)
 				}
-				if a.Chosen[1-k] != b.Chosen[1-k] {
+				if rowOf(t, want[1-k], f).Chosen != rowOf(t, turned, f).Chosen {
 					moved++
 				}
 			}
-			if k == 0 && got.Variant != want.Variant {
-				t.Errorf("the variant %s, and %s with other %s of the reported set", want.Variant, got.Variant, what)
+			if got.Variant != want[k].Variant {
+				t.Errorf("the variant %s, and %s with other %s of the reported set", want[k].Variant, got.Variant, what)
 			}
 		}
 		if moved < 3 {
@@ -371,13 +376,52 @@ func TestHeldIsScoredByTheOther(t *testing.T) {
 	for k, n := range names {
 		sets[k%2] = append(sets[k%2], n)
 	}
-	r := drawnBy(t, Config{Networks: []*Summary{brownian(t, names, 3, ref.Restrict(sets[0]), nil, ref.Restrict(sets[1]))}, Reference: ref})
-	row := rowOf(t, r, FamilyNetwork)
-	if !strings.HasPrefix(row.Chosen[0], "layer 0 - background") || !strings.HasPrefix(row.Chosen[1], "layer 2 - background") || r.Variant.Layer != 0 {
-		t.Errorf("chosen %q, drawn %s", row.Chosen, r.Variant)
+	for k, layer := range []int{0, 2} {
+		r := drawnBy(t, Config{Networks: []*Summary{brownian(t, names, 3, ref.Restrict(sets[0]), nil, ref.Restrict(sets[1]))}, Reference: ref, Choosing: sets[k]})
+		row := rowOf(t, r, FamilyNetwork)
+		if !strings.HasPrefix(row.Chosen, fmt.Sprintf("layer %d - background", layer)) || r.Variant.Layer != layer || row.Picked != 1 || row.Halves != 2 {
+			t.Errorf("chosen %q, drawn %s", row.Chosen, r.Variant)
+		}
+		if !(row.Held.NQD.Mean > 0.4) || !(row.Held.NRF.Mean > 0.4) {
+			t.Errorf("scores of layers on species they know nothing of: %+v", row.Held)
+		}
 	}
-	if !(row.Held.NQD.Mean > 0.4) || !(row.Held.NRF.Mean > 0.4) {
-		t.Errorf("scores of layers on species they know nothing of: %+v", row.Held)
+}
+
+// TestPartings: halves that part neighbours of the reference, not all alike, the same for the same seed.
+func TestPartings(t *testing.T) {
+	for n := 8; n < 14; n++ {
+		var names []string
+		for k := range n {
+			names = append(names, fmt.Sprint("s", k))
+		}
+		var r, again Result
+		for _, x := range []*Result{&r, &again} {
+			if err := x.halves(Config{Seed: 3}, names); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kinds := map[string]bool{}
+		for k, p := range r.partings {
+			for at := 0; at+1 < n; at += 2 {
+				if slices.Contains(p[0], names[at]) == slices.Contains(p[0], names[at+1]) {
+					t.Errorf("parting %d: %s and %s are on one side", k, names[at], names[at+1])
+				}
+			}
+			if all := slices.Sorted(slices.Values(slices.Concat(p[0], p[1]))); !slices.Equal(all, slices.Sorted(slices.Values(names))) {
+				t.Errorf("parting %d: %v", k, p)
+			}
+			if len(p[0]) < leastChoice || len(p[1]) < leastChoice {
+				t.Errorf("parting %d: %d and %d species", k, len(p[0]), len(p[1]))
+			}
+			if !slices.Equal(p[0], again.partings[k][0]) {
+				t.Errorf("parting %d: %v, then %v", k, p, again.partings[k])
+			}
+			kinds[strings.Join(p[0], " ")] = true
+		}
+		if r.Partings != choiceSplits || len(kinds) < choiceSplits/3 {
+			t.Errorf("%d species: %d partings of %d kinds", n, r.Partings, len(kinds))
+		}
 	}
 }
 
@@ -531,7 +575,7 @@ func TestDrawVariant(t *testing.T) {
 			t.Error("the matrix is not of the variant")
 		}
 		for _, row := range r.Rows {
-			if row.Family != FamilyRandom && (row.Variants != 1 || row.Chosen != [2]string{v.String(), v.String()}) {
+			if row.Family != FamilyRandom && (row.Variants != 1 || row.Chosen != v.String()) {
 				t.Errorf("%+v", row)
 			}
 		}
@@ -691,7 +735,7 @@ func TestDrawFewSpecies(t *testing.T) {
 		if chosen := n >= 8; chosen != (r.Choosing != nil) || chosen != !math.IsNaN(float64(row.Held.NQD.Mean)) {
 			t.Errorf("%d species: chosen on %v, %+v", n, r.Choosing, row)
 		} else if !chosen {
-			if r.Variant != Default(madeLayers) || row.Chosen[0] != r.Variant.String() || !strings.Contains(r.Why, fmt.Sprintf("%d species are too few", n)) || row.All.NQD.Mean != 0 {
+			if r.Variant != Default(madeLayers) || row.Chosen != r.Variant.String() || !strings.Contains(r.Why, fmt.Sprintf("%d species are too few", n)) || row.All.NQD.Mean != 0 {
 				t.Errorf("%d species: %s (%s), %+v", n, r.Variant, r.Why, row)
 			}
 			if len(r.Sweep) != 3*30+2+1 || len(r.Differences) != 4 {
@@ -782,4 +826,8 @@ func TestBestFavourite(t *testing.T) {
 	if got := best(scores, 1); got != 0 {
 		t.Errorf("%d, want 0, which has the lowest nQD", got)
 	}
+}
+
+func sameNames(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }

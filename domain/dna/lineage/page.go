@@ -191,7 +191,7 @@ func (p *page) Own() string {
 // Control names the best control without a network.
 func (p *page) Control() string {
 	if c := p.bestControl(); c != nil {
-		return c.Family + ", " + c.Chosen[0]
+		return c.Family + ", " + c.Chosen
 	}
 	return ""
 }
@@ -422,15 +422,15 @@ type methodRow struct {
 	Cells  []cell // nRF, nQD, Spearman: Held where there is any, then All
 }
 
-// ChosenText tells the variant; two where the two sets of species chose differently.
+// ChosenText tells the variant, and how many halves of the species chose it.
 func (m methodRow) ChosenText() string {
-	if m.Random || m.Chosen == [2]string{m.Family, m.Family} {
+	switch {
+	case m.Random || m.Chosen == m.Family:
 		return ""
+	case m.Variants < 2 || m.Halves == 0:
+		return m.Chosen
 	}
-	if m.Chosen[0] == m.Chosen[1] || m.Chosen[1] == "" {
-		return m.Chosen[0]
-	}
-	return m.Chosen[0] + "; set B chose " + m.Chosen[1]
+	return fmt.Sprintf("%s (%d of %d halves)", m.Chosen, m.Picked, m.Halves)
 }
 
 func (p *page) methods() {

@@ -93,7 +93,7 @@ func made(t testing.TB, n, seeds int, reference bool, name func(int) string) *Re
 		if seeds < 2 {
 			sdv = math.NaN()
 		}
-		row := Row{Family: family, Variants: variants, Seeds: seeds, Chosen: [2]string{chosen[0], chosen[len(chosen)-1]}, All: score(nqd*0.9, sdv), Held: score(nqd, sdv)}
+		row := Row{Family: family, Variants: variants, Seeds: seeds, Chosen: chosen[0], Picked: 23, Halves: 40, All: score(nqd*0.9, sdv), Held: score(nqd, sdv)}
 		if n < 8 {
 			row.Held = none
 		}

@@ -86,7 +86,7 @@ func (r *Report) textMethods(out *bytes.Buffer, wrap func(string)) {
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		s := row.counted()
-		chosen := clean(strings.Replace(row.Chosen[0], " - background,", "-bg,", 1)) // else the distance would be cut
+		chosen := clean(strings.Replace(row.Chosen, " - background,", "-bg,", 1)) // else the distance would be cut
 		if row.Family == FamilyRandom {
 			chosen = fmt.Sprintf("%d trees", row.Seeds)
 		}
