@@ -232,7 +232,7 @@ func (l *line) reportTraining(r *report.Report) error {
 			r.Versions.Flags = strings.Fields(flags)
 		case e.Stage == StagePretrain && e.Kind == "progress":
 			step := int(f(e.Data, "step"))
-			p := report.CurvePoint{Step: step, Epoch: report.Num(f(e.Data, "epoch")), Loss: report.Num(f(e.Data, "loss")), LR: report.Num(f(e.Data, "lr")), Rate: report.Num(f(e.Data, "images_per_s")), Objectives: map[string]report.Num{}}
+			p := report.CurvePoint{Step: step, Epoch: report.Num(f(e.Data, "epoch")), Loss: report.Num(f(e.Data, "loss")), LR: report.Num(f(e.Data, "lr")), Rate: report.Num(f(e.Data, "samples_per_s")), Objectives: map[string]report.Num{}}
 			parts, _ := e.Data["parts"].(map[string]any)
 			for name, v := range parts {
 				if short, ok := strings.CutPrefix(name, "loss/"); ok {

@@ -165,15 +165,17 @@ func ReadTree(path string) (*phylo.Tree, error) {
 	}
 	defer f.Close()
 	br := bufio.NewReader(f)
-	var r io.Reader = br
 	if head, _ := br.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(br)
 		if err != nil {
 			return nil, &dataset.Error{Path: path, Err: err}
 		}
-		r = z
+		br = bufio.NewReader(z)
 	}
-	trees, err := phylo.ReadNewick(r)
+	if head, _ := br.Peek(9); bytes.Contains(bytes.ToUpper(head), []byte("#NEXUS")) {
+		return nil, &dataset.Error{Path: path, Err: errors.New("a NEXUS file"), Hint: "a tree in the Newick format is wanted: what stands behind the = of its TREE line"}
+	}
+	trees, err := phylo.ReadNewick(br)
 	var syntax *phylo.SyntaxError
 	switch {
 	case errors.As(err, &syntax):

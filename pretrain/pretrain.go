@@ -63,15 +63,15 @@ type Resumed struct {
 
 // Progress is sent about every second and with the last step.
 type Progress struct {
-	Step       int                `json:"step"`
-	Steps      int                `json:"steps"`
-	Epoch      float64            `json:"epoch"`
-	Loss       float64            `json:"loss"` // mean since the last Progress
-	Parts      map[string]float64 `json:"parts"`
-	LR         float64            `json:"lr"`
-	ImagesPerS float64            `json:"images_per_s"` // samples, each with all its views
-	Seconds    float64            `json:"seconds"`      // since this process began to train
-	Left       float64            `json:"left_s"`       // estimate
+	Step        int                `json:"step"`
+	Steps       int                `json:"steps"`
+	Epoch       float64            `json:"epoch"`
+	Loss        float64            `json:"loss"` // mean since the last Progress
+	Parts       map[string]float64 `json:"parts"`
+	LR          float64            `json:"lr"`
+	SamplesPerS float64            `json:"samples_per_s"` // samples, each with all its views
+	Seconds     float64            `json:"seconds"`       // since this process began to train
+	Left        float64            `json:"left_s"`        // estimate
 }
 
 // Saved is sent when a checkpoint was written.
@@ -434,7 +434,7 @@ func (m *meter) progress(done, steps, perEpoch, rows int, lr float64) (Progress,
 		}
 		m.sums[i] = 0
 	}
-	p.ImagesPerS = float64((done-m.lastStep)*rows) / now.Sub(m.last).Seconds()
+	p.SamplesPerS = float64((done-m.lastStep)*rows) / now.Sub(m.last).Seconds()
 	p.Left = p.Seconds / float64(done-m.first) * float64(steps-done)
 	m.count, m.last, m.lastStep = 0, now, done
 	return p, true

@@ -22,7 +22,7 @@ func showEvents(r term.Renderer) func(store.Event) {
 //	done | step, total | steps  progress
 //	unit                        of done and total ("steps" where the event has a step)
 //	loss                        shown beside the bar
-//	images_per_s                shown as the rate
+//	samples_per_s                shown as the rate
 func eventOf(e store.Event) term.Event {
 	num := func(keys ...string) (float64, bool) {
 		for _, k := range keys {
@@ -64,8 +64,8 @@ func eventOf(e store.Event) term.Event {
 		if v, ok := num("loss"); ok {
 			beside = append(beside, fmt.Sprintf("loss %.4g", v))
 		}
-		if v, ok := num("images_per_s"); ok && v > 0 {
-			out.Rate = fmt.Sprintf("%.0f images/s", v)
+		if v, ok := num("samples_per_s"); ok && v > 0 {
+			out.Rate = fmt.Sprintf("%.0f samples/s", v)
 		}
 		if out.Text == "" {
 			out.Text = strings.Join(beside, ", ")

@@ -17,8 +17,8 @@ func TestEventOf(t *testing.T) {
 		in   store.Event
 		want term.Event
 	}{
-		"progress": {store.Event{Stage: "pretrain", Kind: "progress", Data: map[string]any{"step": 3, "steps": 10.0, "loss": 1.25, "images_per_s": 812.4}},
-			term.Event{Stage: "pretrain", Kind: "progress", Done: 3, Total: 10, Unit: "steps", Text: "loss 1.25", Rate: "812 images/s"}},
+		"progress": {store.Event{Stage: "pretrain", Kind: "progress", Data: map[string]any{"step": 3, "steps": 10.0, "loss": 1.25, "samples_per_s": 812.4}},
+			term.Event{Stage: "pretrain", Kind: "progress", Done: 3, Total: 10, Unit: "steps", Text: "loss 1.25", Rate: "812 samples/s"}},
 		"count": {store.Event{Stage: "certify", Kind: "progress", Data: map[string]any{"done": int64(5), "total": 6, "unit": "draws", "text": "crop"}},
 			term.Event{Stage: "certify", Kind: "progress", Done: 5, Total: 6, Unit: "draws", Text: "crop"}},
 		"warning": {store.Event{Stage: "data", Kind: "warning", Data: map[string]any{"text": "a.png: skipped"}},

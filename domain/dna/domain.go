@@ -24,11 +24,11 @@ func (Domain) Specs() []view.Spec { return append(Specs(), genomes.Spec()) }
 func OpenGenomes(ctx context.Context, r *recipe.Recipe, opt domain.OpenOptions) (*genomes.Samples, error) {
 	var files genomes.Files
 	var err error
-	if files.Pool, err = filesOf(r.Data.Source, opt.CacheDir); err != nil {
+	if files.Pool, err = filesOf(r.Data.Source, opt.CacheDir, opt.Warn); err != nil {
 		return nil, err
 	}
 	if r.Data.Test != "" {
-		if files.Held, err = filesOf(r.Data.Test, opt.CacheDir); err != nil {
+		if files.Held, err = filesOf(r.Data.Test, opt.CacheDir, opt.Warn); err != nil {
 			return nil, err
 		}
 	}

@@ -55,8 +55,17 @@ func isFASTA(name string) bool {
 	return slices.Contains(endings, filepath.Ext(name))
 }
 
-// filesOf lists the FASTA files of a source in order: a file, a folder, a glob or a data set of the catalogue.
-func filesOf(source, cacheDir string) ([]string, error) {
+// overlooked tells by the name whether a file of a folder may well hold sequences, but is not read.
+func overlooked(name string) bool {
+	name = strings.ToLower(name)
+	for _, z := range []string{".gz", ".xz", ".zst", ".bz2", ".zip"} {
+		name = strings.TrimSuffix(name, z)
+	}
+	return slices.Contains(endings, filepath.Ext(name)) || slices.Contains([]string{".fq", ".fastq", ".gb", ".gbk", ".gbff", ".embl", ".2bit", ".fsa", ".seq"}, filepath.Ext(name))
+}
+
+// filesOf lists the FASTA files of a source in order: a file, a folder, a glob or a data set of the catalogue. It warns of what it passes over in a folder.
+func filesOf(source, cacheDir string, warn func(string, ...any)) ([]string, error) {
 	if e, ok := dataset.Lookup(source); ok {
 		if e.Domain != "dna" {
 			return nil, dataset.Bad(source, "", "a data set of domain %s, not of DNA", e.Domain)
@@ -91,11 +100,24 @@ func filesOf(source, cacheDir string) ([]string, error) {
 		if err != nil {
 			return nil, &dataset.Error{Path: source, Err: err}
 		}
-		var out []string
+		var out, over []string
 		for _, e := range list {
-			if !e.IsDir() && isFASTA(e.Name()) {
-				out = append(out, filepath.Join(source, e.Name()))
+			switch name := e.Name(); {
+			case !e.IsDir() && isFASTA(name):
+				out = append(out, filepath.Join(source, name))
+			case strings.HasPrefix(name, "."):
+			case e.IsDir():
+				over = append(over, name+string(filepath.Separator))
+			case overlooked(name):
+				over = append(over, name)
 			}
+		}
+		if len(over) > 0 && len(out) > 0 && warn != nil {
+			shown := strings.Join(over[:min(len(over), 5)], ", ")
+			if len(over) > 5 {
+				shown += fmt.Sprintf(" and %d more", len(over)-5)
+			}
+			warn("%s: not read: %s (the files of a folder are read that end in %s, with or without .gz; no folders within)", source, shown, strings.Join(endings, ", "))
 		}
 		if len(out) == 0 {
 			return nil, &dataset.Error{Path: source, Err: errors.New("the folder holds no FASTA file"), Hint: "their names end in " + strings.Join(endings, ", ") + ", with or without .gz"}
@@ -119,7 +141,7 @@ func readReference(source, cacheDir string, opt domain.OpenOptions, stop func() 
 	if source == "" {
 		return nil, &dataset.Error{Err: errors.New("no FASTA source is named"), Hint: "set data.source"}
 	}
-	files, err := filesOf(source, cacheDir)
+	files, err := filesOf(source, cacheDir, opt.Warn)
 	if err != nil {
 		return nil, err
 	}

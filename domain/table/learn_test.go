@@ -95,7 +95,7 @@ func TestLearns(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				t.Logf("%.1f s, %.0f rows/s, %v", res.Seconds, last.ImagesPerS, last.Parts)
+				t.Logf("%.1f s, %.0f rows/s, %v", res.Seconds, last.SamplesPerS, last.Parts)
 				found := map[string]audit.Row{}
 				for _, row := range a.Rows {
 					found[row.Transform+" "+row.Measure] = row

@@ -340,29 +340,6 @@ func TestSoftMasked(t *testing.T) {
 	}
 }
 
-// TestWindows: windows for embedding cover a genome, lie side by side and are moved by shift.
-func TestWindows(t *testing.T) {
-	s := opened(t, recipeOf(64), Files{Pool: folder(t, three())})
-	a := domain.NewArray(s.Input(), 1000)
-	b := domain.NewArray(s.Input(), 1000)
-	for g := range s.Genomes() {
-		n, err := s.Windows(&a, g, 50, 0)
-		if err != nil || n != 50 {
-			t.Fatalf("%d windows: %v", n, err)
-		}
-		if _, err := s.Windows(&b, g, 50, 0.5); err != nil || slices.Equal(a.U8, b.U8) {
-			t.Errorf("shift changes nothing: %v", err)
-		}
-		n, err = s.Windows(&a, g, 100_000, 0)
-		if err != nil || n < 100 || n > s.Genomes()[g].Bases/64 {
-			t.Errorf("%d windows of %d bases: %v", n, s.Genomes()[g].Bases, err)
-		}
-	}
-	if _, err := s.Windows(&a, 3, 1, 0); err == nil {
-		t.Error("genome 3 of 3 is no error")
-	}
-}
-
 // TestOpenBad: what is no pool says so, with the file.
 func TestOpenBad(t *testing.T) {
 	good := ">a\n" + random(1, 5_000, 0.5) + "\n"

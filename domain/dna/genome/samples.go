@@ -259,27 +259,6 @@ func (s *Samples) Weights() []float64 {
 	return out
 }
 
-// Windows gives n windows of genome g of Genomes, evenly spread over all of it whatever the part, on the strand of the file: rows of dst (field
-// Input()) from 0. It returns how many there are, fewer than n in a small genome: windows do not overlap.
-// shift in [0, 1) moves all of them, for resampling.
-func (s *Samples) Windows(dst *domain.Array, g, n int, shift float64) (int, error) {
-	if g < 0 || g >= len(s.pool) {
-		return 0, fmt.Errorf("genome: genome %d of %d", g, len(s.pool))
-	}
-	q := s.pool[g]
-	p := &part{window: s.window, shares: []share{newShare(q, q.contigs, s.window, false)}}
-	sh := &p.shares[0]
-	sh.n = min(n, sh.windows(s.window))
-	if n < 1 || len(dst.U8) < sh.n*s.window {
-		return 0, fmt.Errorf("genome: %d windows of %d bases do not fit an array of %d", sh.n, s.window, len(dst.U8))
-	}
-	for i := range sh.n {
-		sh, at := p.place(i, shift)
-		p.fill(dst.U8[i*s.window:(i+1)*s.window], sh, at, false)
-	}
-	return sh.n, nil
-}
-
 // Len is the number of windows in a part.
 func (s *Samples) Len(p domain.Part) int { return s.parts[p].len }
 

@@ -58,6 +58,9 @@ func Variants(layers int) []Variant {
 // Default is the variant where nothing can be chosen for want of a reference: the layer in the middle, without background, Euclidean.
 func Default(layers int) Variant { return Variant{layers / 2, true, Euclidean} }
 
+// errCovariance: no genome has two windows that differ, so that nothing can be whitened.
+var errCovariance = fmt.Errorf("%w: the covariance of windows has no inverse", ErrStates)
+
 // Space is where a variant takes its distance.
 type Space struct {
 	s *Summary
@@ -89,7 +92,7 @@ func (s *Summary) Space(v Variant) (*Space, error) {
 	}
 	var ch mat.Cholesky
 	if mean <= 0 || !ch.Factorize(cov) {
-		return nil, fmt.Errorf("%w: the covariance of windows has no inverse (%s)", ErrStates, v)
+		return nil, fmt.Errorf("%w (%s)", errCovariance, v)
 	}
 	p.l = mat.NewTriDense(s.Width, mat.Lower, nil)
 	ch.LTo(p.l)

@@ -140,6 +140,7 @@ type Result struct {
 // family is a family of methods: variants by their names, each with a matrix a seed.
 type family struct {
 	name     string
+	keys     []Variant // of networks
 	variants []string
 	matrices [][]*phylo.Matrix // [variant][seed]
 	random   bool
@@ -378,6 +379,7 @@ func families(ctx context.Context, cfg Config) ([]*family, error) {
 		if only != nil {
 			vs = []Variant{*only}
 		}
+	variants:
 		for _, v := range vs {
 			var ms []*phylo.Matrix
 			for _, s := range list {
@@ -385,12 +387,15 @@ func families(ctx context.Context, cfg Config) ([]*family, error) {
 					return nil, err
 				}
 				m, err := s.Matrix(v)
+				if errors.Is(err, errCovariance) && only == nil { // a window a genome
+					continue variants
+				}
 				if err != nil {
 					return nil, err
 				}
 				ms = append(ms, m)
 			}
-			f.variants, f.matrices = append(f.variants, v.String()), append(f.matrices, ms)
+			f.keys, f.variants, f.matrices = append(f.keys, v), append(f.variants, v.String()), append(f.matrices, ms)
 		}
 		return f, nil
 	}
@@ -523,7 +528,7 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 		row.Held = spreads(held[f.name])
 		r.Rows = append(r.Rows, row)
 		if f.name == FamilyNetwork && cfg.Variant == nil {
-			r.Variant = Variants(cfg.Networks[0].Layers)[chosen]
+			r.Variant = f.keys[chosen]
 			r.Why = fmt.Sprintf("of %d variants the lowest quartet distance on %d of %d halves of the species", len(f.variants), row.Picked, row.Halves)
 			if len(r.partings) == 1 {
 				r.Why = fmt.Sprintf("the lowest quartet distance of %d variants on the %d species of the choosing set", len(f.variants), len(r.Choosing))

@@ -556,6 +556,24 @@ func TestDrawNoReference(t *testing.T) {
 	}
 }
 
+// TestDrawOneWindow: of a window a genome nothing can be whitened; all else is drawn and chosen from, and to ask for the impossible is an error.
+func TestDrawOneWindow(t *testing.T) {
+	ref := balanced(t, 4)
+	nets := networks(t, leaves(ref), 2, 1, ref)
+	for _, s := range nets {
+		for f := range fields {
+			clear(s.Cov[f])
+		}
+	}
+	r := drawnBy(t, Config{Networks: nets, Reference: ref})
+	if row := rowOf(t, r, FamilyNetwork); row.Variants != 18 || row.Chosen != r.Variant.String() || r.Variant.Layer != informed {
+		t.Errorf("%+v, drawn %s", row, r.Variant)
+	}
+	if _, err := Draw(t.Context(), Config{Networks: nets, Reference: ref, Variant: &Variant{1, true, Whitened}}); !errors.Is(err, ErrStates) {
+		t.Errorf("whitened: %v", err)
+	}
+}
+
 // TestDrawVariant: what is asked for is drawn; a reference scores it, and chooses nothing of it.
 func TestDrawVariant(t *testing.T) {
 	ref := balanced(t, 4)
