@@ -3,6 +3,8 @@ package report
 import (
 	"slices"
 	"strings"
+
+	"github.com/selfsame-ml/selfsame/internal/term"
 )
 
 // Advice says what to use at one label budget: the best classical method on the raw values, or a pretrained network
@@ -61,7 +63,7 @@ func (r *Report) advice() sentence {
 		if s != nil {
 			s.say(" ")
 		}
-		labels := func(b int) { s.num(Num(b), thousands(b)) }
+		labels := func(b int) { s.num(Num(b), term.Thousands(b)) }
 		whole := i == 0 && j == n
 		switch {
 		case whole && a.Classical:

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/selfsame-ml/selfsame/internal/term"
 )
 
 //go:embed page.gohtml
@@ -23,7 +25,7 @@ var pageText string
 var styleText string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"n": func(v int) template.HTML { return datum(Num(v), thousands(v)) },
+	"n": func(v int) template.HTML { return datum(Num(v), term.Thousands(v)) },
 	"d": func(v any, decimals int) template.HTML {
 		return optional(v, func(n Num) string { return fixed(n, decimals) })
 	},
@@ -140,7 +142,7 @@ type page struct {
 	Advised                          template.HTML
 	Headline, Worth, Basis, ByBudget template.HTML
 	Status                           []status
-	Terms                            []term
+	Terms                            []termLine
 	Counters                         []Certificate
 	Blocks                           []scoreBlock
 	Compared                         []compared
@@ -161,8 +163,8 @@ type page struct {
 
 type status struct{ Label, Tone, Sign, Text string }
 
-// term is one promise with what was found before and after training.
-type term struct {
+// termLine is one promise with what was found before and after training.
+type termLine struct {
 	Promise
 	Cert  *Certificate
 	Audit []AuditRow
@@ -342,8 +344,8 @@ func (p *page) status() []status {
 	return out
 }
 
-func (p *page) term(c Promise) term {
-	t := term{Promise: c, Word: "not measured", Tone: "open"}
+func (p *page) term(c Promise) termLine {
+	t := termLine{Promise: c, Word: "not measured", Tone: "open"}
 	same := func(name, kind string, from, to Num) bool {
 		return name == c.Transformation && kind == c.Kind && from == c.From && to == c.To
 	}
@@ -507,7 +509,7 @@ func (p *page) buildScores() {
 					if c := p.find(k.task, k.metric, name, n); c != nil {
 						pt := point{
 							x: float64(n), y: float64(c.Mean), lo: c.Lo, hi: c.Hi, draws: draws[key(k.task, k.metric, name, n)],
-							tip: fmt.Sprintf("%s, %s labels: %s", methodLabel(name), thousands(n), m.score(c.Mean)),
+							tip: fmt.Sprintf("%s, %s labels: %s", methodLabel(name), term.Thousands(n), m.score(c.Mean)),
 						}
 						if many { // the bars of many methods hide each other
 							pt.lo, pt.hi, pt.draws = nil, nil, nil
@@ -574,7 +576,7 @@ func (p *page) buildVerdicts() {
 		for _, v := range groups[k] {
 			label := p.budgetLabel(v.Budget)
 			if k.classical {
-				label = thousands(v.Budget) + " " + v.Method
+				label = term.Thousands(v.Budget) + " " + v.Method
 			}
 			f.rows = append(f.rows, row{label: label, colour: slots[v.Method], v: float64(v.Difference), lo: v.Lo, hi: v.Hi, value: m.diff(v.Difference) + " " + sign(v.Verdict)})
 		}
@@ -613,7 +615,7 @@ func (p *page) budgetLabel(n int) string {
 	if n == 0 {
 		return "all budgets"
 	}
-	return thousands(n) + " labels"
+	return term.Thousands(n) + " labels"
 }
 
 func (p *page) buildCurves() {
@@ -633,12 +635,12 @@ func (p *page) buildCurves() {
 	var marks []mark
 	for _, c := range p.Curves {
 		if !c.Loss.finite() {
-			marks = append(marks, mark{float64(c.Step), fmt.Sprintf("loss not finite, step %s", thousands(c.Step))})
+			marks = append(marks, mark{float64(c.Step), fmt.Sprintf("loss not finite, step %s", term.Thousands(c.Step))})
 			break
 		}
 	}
 	if s := p.Health.CollapseStep; s != nil {
-		marks = append(marks, mark{float64(*s), fmt.Sprintf("collapse, step %s", thousands(*s))})
+		marks = append(marks, mark{float64(*s), fmt.Sprintf("collapse, step %s", term.Thousands(*s))})
 	}
 	curve := func(title, ylabel string, colour int, get func(CurvePoint) (Num, bool)) template.HTML {
 		s := series{colour: colour}
@@ -682,7 +684,7 @@ func (p *page) buildHealth() {
 	}
 	var marks []mark
 	if s := p.Health.CollapseStep; s != nil {
-		marks = append(marks, mark{float64(*s), fmt.Sprintf("collapse, step %s", thousands(*s))})
+		marks = append(marks, mark{float64(*s), fmt.Sprintf("collapse, step %s", term.Thousands(*s))})
 	}
 	curve := func(title, ylabel string, get func(HealthPoint) *Num) {
 		s := series{colour: 0}
@@ -712,7 +714,7 @@ func (p *page) buildHealth() {
 func (p *page) Shape() template.HTML {
 	var parts []string
 	for _, d := range p.Data.Shape {
-		parts = append(parts, string(datum(Num(d), thousands(d))))
+		parts = append(parts, string(datum(Num(d), term.Thousands(d))))
 	}
 	return template.HTML(strings.Join(parts, " × "))
 }
@@ -751,7 +753,7 @@ func (p *page) OneComparison() bool {
 
 // JSONSize is the size of the embedded file, in kB.
 func (p *page) JSONSize() string {
-	return thousands(int(math.Ceil(float64(p.JSONBytes)/1000))) + "\u00a0kB"
+	return term.Thousands(int(math.Ceil(float64(p.JSONBytes)/1000))) + "\u00a0kB"
 }
 
 // Spreads says what spreads are taken over.

@@ -6,7 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/selfsame-ml/selfsame/internal/term"
 )
 
 // Num is a float64 whose JSON is valid when it is not finite: NaN and the
@@ -80,9 +81,9 @@ func short(v Num) string {
 	var s string
 	switch {
 	case f == math.Trunc(f) && a < 1e7:
-		return strings.Replace(thousands(int(f)), "-", minus, 1)
+		return strings.Replace(term.Thousands(int(f)), "-", minus, 1)
 	case a >= 1000 && a < 1e7:
-		return strings.Replace(thousands(int(math.Round(f))), "-", minus, 1)
+		return strings.Replace(term.Thousands(int(math.Round(f))), "-", minus, 1)
 	case a < 1e-4 || a >= 1e7:
 		s = strconv.FormatFloat(f, 'e', 2, 64)
 	default:
@@ -137,38 +138,12 @@ func factor(v Num) string {
 	}
 }
 
-// thousands prints an integer with commas.
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	neg := strings.HasPrefix(s, "-")
-	s = strings.TrimPrefix(s, "-")
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	if neg {
-		return "-" + s
-	}
-	return s
-}
-
 // seconds prints a duration as people say it.
 func seconds(v Num) string {
-	if !v.finite() || v < 0 {
-		return notFinite
+	if s, ok := term.Elapsed(float64(v)); ok {
+		return s
 	}
-	if v < 9.95 {
-		return strconv.FormatFloat(float64(v), 'f', 1, 64) + "\u00a0s"
-	}
-	d := time.Duration(math.Round(float64(v))) * time.Second
-	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
-	switch {
-	case h > 0:
-		return fmt.Sprintf("%d\u00a0h %d\u00a0min", h, m)
-	case m > 0:
-		return fmt.Sprintf("%d\u00a0min %d\u00a0s", m, s)
-	default:
-		return fmt.Sprintf("%d\u00a0s", s)
-	}
+	return notFinite
 }
 
 // duration prints seconds as a recipe writes them, in the two largest units that say something: "10m", "1h 30m".

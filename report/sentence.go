@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"strconv"
 	"strings"
+
+	"github.com/selfsame-ml/selfsame/internal/term"
 )
 
 // sentence is text whose numbers stay tied to the fields that they come from.
@@ -127,9 +129,9 @@ func (r *Report) headline() sentence {
 				s.say(" of the views tried")
 			} else if p := c.Possible; p != nil && p.Breaches > 0 {
 				s.say(" made ")
-				s.num(Num(p.Breaches), thousands(p.Breaches))
+				s.num(Num(p.Breaches), term.Thousands(p.Breaches))
 				s.say(" of ")
-				s.num(Num(p.Trials), thousands(p.Trials))
+				s.num(Num(p.Trials), term.Thousands(p.Trials))
 				s.say(" views impossible")
 			}
 			s.say(".")
@@ -142,7 +144,7 @@ func (r *Report) headline() sentence {
 			s.say("The encoder collapsed")
 			if r.Health.CollapseStep != nil {
 				s.say(" at step ")
-				s.num(Num(*r.Health.CollapseStep), thousands(*r.Health.CollapseStep))
+				s.num(Num(*r.Health.CollapseStep), term.Thousands(*r.Health.CollapseStep))
 			}
 			s.say(": its embeddings no longer tell samples apart.")
 		default:
@@ -181,11 +183,11 @@ func (r *Report) headline() sentence {
 	switch {
 	case v.Budget > 0:
 		s.say(" at ")
-		s.num(Num(v.Budget), thousands(v.Budget))
+		s.num(Num(v.Budget), term.Thousands(v.Budget))
 		s.say(" labels")
 	case v.Budgets > 1:
 		s.say(", averaged over ")
-		s.num(Num(v.Budgets), thousands(v.Budgets))
+		s.num(Num(v.Budgets), term.Thousands(v.Budgets))
 		s.say(" label budgets")
 	}
 	if v.Lo != nil && v.Hi != nil {
@@ -211,9 +213,9 @@ func (s *sentence) impossible(c *Certificate) {
 	}
 	if p := c.Possible; p != nil {
 		s.say("views of ")
-		s.num(Num(p.Breaches), thousands(p.Breaches))
+		s.num(Num(p.Breaches), term.Thousands(p.Breaches))
 		s.say(" of ")
-		s.num(Num(p.Trials), thousands(p.Trials))
+		s.num(Num(p.Trials), term.Thousands(p.Trials))
 		s.say(" samples ")
 	} else {
 		s.say("views ")
@@ -294,7 +296,7 @@ func (r *Report) worth() sentence {
 	}
 	var s sentence
 	s.say("With ")
-	s.num(Num(best.Budget), thousands(best.Budget))
+	s.num(Num(best.Budget), term.Thousands(best.Budget))
 	s.say(" labels it is worth ")
 	switch best.Beyond {
 	case Above:
@@ -341,7 +343,7 @@ func (r *Report) byBudget() sentence {
 				s.say(" labels; ", word, " at ")
 			}
 			first = false
-			s.num(Num(v.Budget), thousands(v.Budget))
+			s.num(Num(v.Budget), term.Thousands(v.Budget))
 		}
 	}
 	if s != nil {
@@ -375,7 +377,7 @@ func (r *Report) basis() sentence {
 	}
 	if v.Draws > 0 {
 		s.say(", ")
-		s.num(Num(v.Draws), thousands(v.Draws))
+		s.num(Num(v.Draws), term.Thousands(v.Draws))
 		if r.Over != "" {
 			s.say(" ", r.Over)
 		} else {

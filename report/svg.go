@@ -8,6 +8,8 @@ import (
 	"sort"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/selfsame-ml/selfsame/internal/term"
 )
 
 // Plots are drawn for a width of 400 units: that is about the width of a phone,
@@ -219,7 +221,7 @@ func tickText(ticks []float64) []string {
 		case math.Abs(t) >= 1e6, t != 0 && math.Abs(t) < 1e-4, step < 1e-5:
 			out[i] = strings.Replace(fmt.Sprintf("%.3g", t), "-", minus, 1)
 		case math.Abs(t) >= 1000:
-			out[i] = strings.Replace(thousands(int(math.Round(t))), "-", minus, 1)
+			out[i] = strings.Replace(term.Thousands(int(math.Round(t))), "-", minus, 1)
 		default:
 			out[i] = fixed(Num(t), dec)
 		}
@@ -582,7 +584,7 @@ func drawMap(m Map, class func(int) string, title string) (pic template.HTML, le
 		}
 		return a < b
 	})
-	s := newSVG(mapW, mapH, title, fmt.Sprintf("%s samples; near points have similar embeddings; the axes have no unit.", thousands(len(m.Points))))
+	s := newSVG(mapW, mapH, title, fmt.Sprintf("%s samples; near points have similar embeddings; the axes have no unit.", term.Thousands(len(m.Points))))
 	if len(ids) == 0 {
 		s.text("lab", mapW/2, mapH/2, "middle", "no finite point to draw", 60)
 		return s.html(), nil
@@ -647,7 +649,7 @@ func drawMap(m Map, class func(int) string, title string) (pic template.HTML, le
 		labs = append(labs, lab{median(cx[i]), median(cy[i]), n})
 	}
 	if rest > 0 {
-		legend = append(legend, mapClass{Name: fmt.Sprintf("%s other classes", thousands(rest)), Count: other, Slot: mapColours})
+		legend = append(legend, mapClass{Name: fmt.Sprintf("%s other classes", term.Thousands(rest)), Count: other, Slot: mapColours})
 	}
 	sort.Slice(labs, func(i, j int) bool { return labs[i].y < labs[j].y })
 	// Push labels that would overlap apart, downwards then back up.

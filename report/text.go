@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/selfsame-ml/selfsame/internal/term"
 )
 
 // Text writes the closing summary for a terminal: verdict, means with their
@@ -76,7 +78,7 @@ func Text(w io.Writer, r *Report, width int) error {
 			}
 			t.line(line)
 			for _, b := range budgets {
-				label := thousands(b)
+				label := term.Thousands(b)
 				if p.isAll(b) {
 					label = "all, " + label
 				}
@@ -191,7 +193,7 @@ func (p *page) turned(t *texter, k taskMetric, m Metric, title string, methods [
 		t.wrap("", title)
 		line := pad("labels", first, false)
 		for _, b := range part {
-			label := thousands(b)
+			label := term.Thousands(b)
 			if p.isAll(b) {
 				label = "all, " + label
 			}

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"github.com/selfsame-ml/selfsame/internal/term"
 )
 
 func TestTextFitsItsWidth(t *testing.T) {
@@ -94,7 +96,7 @@ func TestNumberWords(t *testing.T) {
 		{percent(0.0038), "0.38\u00a0%"}, {percent(.95), "95\u00a0%"},
 		{times(1.987), "1.99\u00a0×"}, {times(41.26), "41.3\u00a0×"}, {times(2750.4), "2,750\u00a0×"},
 		{seconds(2.1), "2.1\u00a0s"}, {seconds(588.8), "9\u00a0min 49\u00a0s"}, {seconds(7300), "2\u00a0h 1\u00a0min"}, {seconds(-1), notFinite},
-		{thousands(-1234567), "-1,234,567"}, {thousands(999), "999"},
+		{term.Thousands(-1234567), "-1,234,567"}, {term.Thousands(999), "999"},
 		{clip("abcdef", 4), "abc…"}, {clip("abcd", 4), "abcd"}, {clip("WWWWWW", 5), "WW…"},
 		{Metric{Unit: "points"}.diff(1.5), "+1.5"}, {Metric{}.diff(-.02), "−0.020"},
 	} {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -376,6 +377,34 @@ func Duration(d time.Duration) string {
 		return fmt.Sprintf("%d min %02d s", s/60, s%60)
 	}
 	return fmt.Sprintf("%d h %02d min", s/3600, s%3600/60)
+}
+
+// Elapsed writes seconds for a page, with blanks that do not break: "4.2 s", "3 min 20 s", "2 h 5 min"; false where they are no time.
+func Elapsed(seconds float64) (string, bool) {
+	switch {
+	case math.IsNaN(seconds) || math.IsInf(seconds, 0) || seconds < 0:
+		return "", false
+	case seconds < 9.95:
+		return strconv.FormatFloat(seconds, 'f', 1, 64) + "\u00a0s", true
+	}
+	d := time.Duration(math.Round(min(seconds, 1e9))) * time.Second
+	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
+	switch {
+	case h > 0:
+		return fmt.Sprintf("%d\u00a0h %d\u00a0min", h, m), true
+	case m > 0:
+		return fmt.Sprintf("%d\u00a0min %d\u00a0s", m, s), true
+	}
+	return fmt.Sprintf("%d\u00a0s", s), true
+}
+
+// Thousands writes an integer with commas: "1,234,567".
+func Thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 // Cut shortens s to at most cols characters; what was cut shows as "…".

@@ -208,3 +208,21 @@ func TestLiveWarningsWrapBetweenWords(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestNumbersOfPages(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", -1000: "-1,000", -100: "-100", 1234567: "1,234,567", -123456: "-123,456"} {
+		if got := Thousands(n); got != want {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+	for s, want := range map[float64]string{0: "0.0 s", 4.21: "4.2 s", 9.96: "10 s", 59.6: "1 min 0 s", 200: "3 min 20 s", 7500: "2 h 5 min"} {
+		if got, ok := Elapsed(s); !ok || strings.ReplaceAll(got, "\u00a0", " ") != want {
+			t.Errorf("%g: %q", s, got)
+		}
+	}
+	for _, s := range []float64{math.NaN(), math.Inf(1), -1} {
+		if got, ok := Elapsed(s); ok {
+			t.Errorf("%g: %q", s, got)
+		}
+	}
+}

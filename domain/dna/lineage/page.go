@@ -12,10 +12,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/selfsame-ml/selfsame/internal/term"
 	"github.com/selfsame-ml/selfsame/phylo"
 )
 
@@ -23,7 +23,7 @@ import (
 var pageText string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"n":      thousands,
+	"n":      term.Thousands,
 	"clean":  clean,
 	"clip":   clip,
 	"f3":     func(v float64) string { return fixed(v, 3) },
@@ -609,37 +609,12 @@ func spreadText(s Spread, decimals int) string {
 	return out
 }
 
-// thousands prints an integer with commas.
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	neg := strings.HasPrefix(s, "-")
-	s = strings.TrimPrefix(s, "-")
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	if neg {
-		return minus + s
-	}
-	return s
-}
-
 // seconds prints a duration as people say it.
 func seconds(v float64) string {
-	if !ok(v) || v < 0 {
-		return dash
+	if s, ok := term.Elapsed(v); ok {
+		return s
 	}
-	if v < 9.95 {
-		return fixed(v, 1) + "\u00a0s"
-	}
-	d := time.Duration(math.Round(min(v, 1e9))) * time.Second
-	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
-	switch {
-	case h > 0:
-		return fmt.Sprintf("%d\u00a0h %d\u00a0min", h, m)
-	case m > 0:
-		return fmt.Sprintf("%d\u00a0min %d\u00a0s", m, s)
-	}
-	return fmt.Sprintf("%d\u00a0s", s)
+	return dash
 }
 
 // clean makes a text one line of what can be shown: names come from files. Marks that turn the direction of text go too.
