@@ -88,7 +88,7 @@ const (
 	TreeBackground = 2
 )
 
-const treeRows = 32 // windows of one call of the network
+const treeRows = 16 // windows of one call of the network: more of them leave the cache
 
 // TreeReport is what a tree was drawn of and what it is worth.
 type TreeReport = lineage.Report
