@@ -28,8 +28,8 @@ const (
 // Encoder is a causal network over the tokens of a window: what it says of a place depends on the tokens up to there.
 //
 //   - conv-lm: a linear map of the last 8 tokens, then depth residual blocks of gated dilated causal convolutions of 2 taps (van den Oord
-//     et al. 2016, WaveNet; gated linear units of Dauphin et al. 2017): x += Linear(GLU(Conv(RMSNorm(x)))). The dilation doubles
-//     from block to block, 1, 2, 4, ..., and begins again at half a window.
+//     et al. 2016, WaveNet; gated linear units of Dauphin et al. 2017): x += Linear(GLU(Conv(RMSNorm(x)))). The dilation grows
+//     from block to block, from 1 to about half a window, and begins again there (Dilation).
 //   - gru: the same first map, then depth residual blocks of a minimal gated recurrence (minGRU of Feng et al. 2024, arXiv:2410.01201),
 //     which is linear in its state and so computed by a parallel scan: h(t) = (1-z(t)) h(t-1) + z(t) c(t), x += Linear(h * SiLU(g)); z, c and
 //     g are linear in RMSNorm(x) at t and t-1.
@@ -72,9 +72,13 @@ func NewEncoder(cfg recipe.Encoder, window int, composition [4]float64) (*Encode
 // Dim is the width of the features.
 func (e *Encoder) Dim() int { return e.cfg.Width }
 
-// Dilation is how far back the second tap of block k of conv-lm reaches, in bases.
+// Dilation is how far back the second tap of block k of conv-lm reaches, in bases: a power of 2, from 1 to the largest below half of a window. Few blocks
+// leave some out, so that the last state sees most of a window whatever the depth: what genome it is of shows in the whole of it.
 func (e *Encoder) Dilation(k int) int {
 	cycle := max(bits.Len(uint(e.window))-1, 1) // the last of a cycle is between a quarter of a window and a half
+	if n := e.cfg.Depth; n > 1 && n < cycle {
+		return 1 << ((2*k*(cycle-1) + n - 1) / (2 * (n - 1))) // rounded
+	}
 	return 1 << (k % cycle)
 }
 

@@ -3,6 +3,7 @@ package genome
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -250,9 +251,33 @@ func TestNewEncoderBad(t *testing.T) {
 	if _, err := NewEncoder(recipe.Encoder{Kind: recipe.EncoderGRU, Width: 8, Depth: 1}, 64, [4]float64{1}); !errors.Is(err, ErrEncoder) {
 		t.Error(err)
 	}
-	e, err := NewEncoder(recipe.Encoder{Kind: recipe.EncoderConvLM, Width: 8, Depth: 20}, 512, even)
-	if err != nil || e.Dilation(0) != 1 || e.Dilation(8) != 256 || e.Dilation(9) != 1 {
-		t.Errorf("dilations: %v", err)
+}
+
+// TestDilation: from 1 to the largest power of 2 below half of a window at any depth, then from the beginning.
+func TestDilation(t *testing.T) {
+	for _, c := range []struct {
+		window, depth int
+		want          []int
+	}{
+		{512, 1, []int{1}},
+		{512, 2, []int{1, 256}},
+		{512, 6, []int{1, 4, 8, 32, 64, 256}},
+		{512, 8, []int{1, 2, 4, 8, 32, 64, 128, 256}},
+		{512, 11, []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 1, 2}},
+		{300, 3, []int{1, 16, 128}},
+		{2, 3, []int{1, 1, 1}},
+	} {
+		e, err := NewEncoder(recipe.Encoder{Kind: recipe.EncoderConvLM, Width: 8, Depth: c.depth}, c.window, even)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for k := range c.depth {
+			got = append(got, e.Dilation(k))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("window %d, depth %d: dilations %v, want %v", c.window, c.depth, got, c.want)
+		}
 	}
 }
 
