@@ -11,6 +11,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"github.com/selfsame-ml/selfsame/internal/gokernel"
 )
 
 // fakeLibrary is a shared library with headers and one symbol but no code.
@@ -246,5 +250,24 @@ func TestFlagsAndPrecision(t *testing.T) {
 	}
 	if p, why := choosePrecision(false, ""); (p == BF16) == strings.Contains(why, "no AVX512-BF16") {
 		t.Errorf("auto: %s, %s", p, why)
+	}
+}
+
+// TestGoPrecision: what is asked for is taken where it can be; auto takes bf16 only where it is faster.
+func TestGoPrecision(t *testing.T) {
+	if p, _ := goPrecision(FP32); p != FP32 {
+		t.Errorf("asked for fp32, got %q", p)
+	}
+	want, word := FP32, "no AVX512-BF16"
+	if gokernel.HasBF16() {
+		if p, _ := goPrecision(BF16); p != BF16 {
+			t.Errorf("asked for bf16, got %q", p)
+		}
+		if want, word = FP32, "no faster"; cpuid.CPU.VendorID == cpuid.AMD {
+			want, word = BF16, "AVX512-BF16"
+		}
+	}
+	if p, why := goPrecision(Auto); p != want || !strings.Contains(why, word) {
+		t.Errorf("auto: %s (%s), want %s (%s)", p, why, want, word)
 	}
 }
