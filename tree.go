@@ -65,7 +65,7 @@ type TreeConfig struct {
 
 	Reference string            // Newick file; "": nothing is scored
 	Groups    map[string]string // species -> clade, for colours
-	Choosing  []string          // species of the reference that layer and distance are chosen on; nil: halves, 20 times
+	Choosing  []string          // species of the reference that the layer is chosen on; nil: halves, 20 times
 	Variant   *lineage.Variant  // of the tree; nil: chosen. Layer -1 is the one in the middle
 	// Windows are read of each genome, at most; 0 is TreeWindows. Replicates of the bootstrap; 0 is TreeReplicates, -1 none. Background is the order of the Markov
 	// chain that stands for composition: 0 is TreeBackground, -1 is order 0.

@@ -5,7 +5,7 @@
 # ARGS go to every run, for example --set engine.kind=go. SELFSAME names another program, RUNS another folder for the run directories.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-out=$1 steps=${2:-200}
+out=$1 steps=${2:-100}
 shift $(($# > 2 ? 2 : $#))
 selfsame=${SELFSAME:-bin/selfsame}
 dir=${RUNS:-runs}/results-genome-encoders

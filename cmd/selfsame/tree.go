@@ -37,9 +37,9 @@ low order with the words of the window itself: what is left is not composition.
 
 With --reference the same scores are given to an untrained network, GC content, words
 of 4, 6 and 8 bases, composition vectors (CVTree), Mash sketches and random trees.
-Layer and distance are chosen on half of the species of the reference (or --choose)
-and reported on the others, then the other way round, over 20 partings. Species that
-the reference lacks are in the tree, but not scored.
+The layer is chosen on half of the species of the reference (or --choose) and reported
+on the others, then the other way round, over 20 partings. Species that the reference
+lacks are in the tree, but not scored.
 
 Written: tree.nwk, distances.phy, distances.tsv, embeddings.npy, embeddings.tsv,
 layers.csv, scores.csv, bits.csv, tree.svg, map.svg, tree.json, tree.html. States are kept in
@@ -86,7 +86,7 @@ OUT/states: a second call with another reference is quick.`,
 				}
 			}
 			if cmd.Flags().Changed("layer") || distance != "" || raw {
-				cfg.Variant = &lineage.Variant{Layer: -1, Background: !raw, Distance: lineage.Euclidean}
+				cfg.Variant = &lineage.Variant{Layer: -1, Background: !raw, Distance: lineage.Standardised}
 				if cmd.Flags().Changed("layer") {
 					if cfg.Variant.Layer = layer; layer < 0 {
 						return usagef("tree: --layer %d: layers begin at 0", layer)
@@ -131,7 +131,7 @@ OUT/states: a second call with another reference is quick.`,
 	f.BoolVar(&cfg.Force, "force", false, "train again what is trained")
 	f.StringVar(&cfg.Reference, "reference", "", "Newick `file` to score against")
 	f.StringVar(&groups, "groups", "", "TSV `file` with columns taxon and clade, for colours")
-	f.StringVar(&choosing, "choose", "", "`species` that layer and distance are chosen on, by commas")
+	f.StringVar(&choosing, "choose", "", "`species` that the layer is chosen on, by commas")
 	f.IntVar(&layer, "layer", -1, "take this `layer` instead of choosing one")
 	f.StringVar(&distance, "distance", "", "take this `distance`: "+strings.Join(lineage.Distances(), ", "))
 	f.BoolVar(&raw, "raw", false, "take states without taking the background away")

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/selfsame-ml/selfsame/phylo"
@@ -18,10 +19,21 @@ const (
 	Centred        = "centred-cosine"  // 1 - cos(m1 - c, m2 - c)
 	Whitened       = "whitened"        // sqrt((m1 - m2)' S^-1 (m1 - m2)) (Mahalanobis 1936)
 	WhitenedCosine = "whitened-cosine" // centred-cosine of states whitened by S
+	// Standardised is sqrt(sum over j of (m1_j - m2_j)^2 / S_jj) (the standardised Euclidean distance). The few channels in which windows vary most lead the Euclidean
+	// distance; near relatives, which differ by chance in all of them, want many to average over. Whitening averages over all directions, but
+	// so weighs those up in which genomes hardly differ.
+	Standardised = "standardised"
 )
 
 // Distances lists the distances in the order of tables.
-func Distances() []string { return []string{Cosine, Euclidean, Centred, Whitened, WhitenedCosine} }
+func Distances() []string {
+	return []string{Cosine, Euclidean, Standardised, Centred, Whitened, WhitenedCosine}
+}
+
+// whitens tells whether a distance wants the covariance of windows.
+func whitens(distance string) bool {
+	return distance == Standardised || distance == Whitened || distance == WhitenedCosine
+}
 
 // ridge is the share of the mean variance that is added to each variance before whitening: directions in which windows do not vary would
 // else be all that counts.
@@ -55,8 +67,8 @@ func Variants(layers int) []Variant {
 	return out
 }
 
-// Default is the variant where nothing can be chosen for want of a reference: the layer in the middle, without background, Euclidean.
-func Default(layers int) Variant { return Variant{layers / 2, true, Euclidean} }
+// Default is the variant where nothing can be chosen for want of a reference: a low layer (a quarter of the way up), without background, standardised.
+func Default(layers int) Variant { return Variant{min(max(1, layers/4), layers-1), true, Standardised} }
 
 // errCovariance: no genome has two windows that differ, so that nothing can be whitened.
 var errCovariance = fmt.Errorf("%w: the covariance of windows has no inverse", ErrStates)
@@ -65,7 +77,7 @@ var errCovariance = fmt.Errorf("%w: the covariance of windows has no inverse", E
 type Space struct {
 	s *Summary
 	v Variant
-	l *mat.TriDense // Cholesky factor of S: L^-1 x is white; nil: not whitened
+	l *mat.TriDense // Cholesky factor of S, or the root of its diagonal: L^-1 x is white, or standardised; nil: neither
 }
 
 // Space prepares a variant.
@@ -77,7 +89,7 @@ func (s *Summary) Space(v Variant) (*Space, error) {
 		return nil, fmt.Errorf("lineage: distance %q is not one of %v", v.Distance, Distances())
 	}
 	p := &Space{s: s, v: v}
-	if v.Distance != Whitened && v.Distance != WhitenedCosine {
+	if !whitens(v.Distance) {
 		return p, nil
 	}
 	cov := mat.NewSymDense(s.Width, nil)
@@ -89,6 +101,13 @@ func (s *Summary) Space(v Variant) (*Space, error) {
 	mean := mat.Trace(cov) / float64(s.Width)
 	for j := range s.Width {
 		cov.SetSym(j, j, cov.At(j, j)+ridge*mean)
+	}
+	if v.Distance == Standardised {
+		for i := range s.Width {
+			for j := range i {
+				cov.SetSym(i, j, 0)
+			}
+		}
 	}
 	var ch mat.Cholesky
 	if mean <= 0 || !ch.Factorize(cov) {
@@ -128,33 +147,36 @@ func (p *Space) Matrix(replicate int) (*phylo.Matrix, error) {
 		}
 		x = &y
 	}
-	out := phylo.NewMatrix(slices.Clone(s.Names))
 	cols := make([][]float64, n)
 	for g := range cols {
 		cols[g] = mat.Col(nil, g, x)
 	}
+	out := phylo.NewMatrix(slices.Clone(s.Names))
 	for i := range n {
 		for j := range i {
-			var ab, aa, bb, dd float64
-			for k, a := range cols[i] {
-				b := cols[j][k]
-				ab, aa, bb, dd = ab+a*b, aa+a*a, bb+b*b, dd+(a-b)*(a-b)
-			}
-			d := math.Sqrt(dd)
-			if p.v.Distance != Euclidean && p.v.Distance != Whitened {
-				switch {
-				case aa > 0 && bb > 0:
-					d = math.Max(0, 1-ab/math.Sqrt(aa*bb))
-				case aa == bb:
-					d = 0
-				default: // a state of 0 has no direction: as far as one at a right angle
-					d = 1
-				}
+			var d float64
+			switch p.v.Distance {
+			case Euclidean, Standardised, Whitened:
+				d = floats.Distance(cols[i], cols[j], 2)
+			default:
+				d = cosine(cols[i], cols[j])
 			}
 			out.Set(i, j, d)
 		}
 	}
 	return out, nil
+}
+
+// cosine is 1 - cos(a, b). A state of 0 has no direction: it is as far as one at a right angle, and at 0 from another.
+func cosine(a, b []float64) float64 {
+	aa, bb := floats.Dot(a, a), floats.Dot(b, b)
+	switch {
+	case aa > 0 && bb > 0:
+		return math.Max(0, 1-floats.Dot(a, b)/math.Sqrt(aa*bb))
+	case aa == bb:
+		return 0
+	}
+	return 1
 }
 
 // Matrix gives the distances between the species under a variant.

@@ -78,6 +78,7 @@ func TestDistancesClosed(t *testing.T) {
 		{Cosine, [3]float64{1, 1 + 3/r13, 1 - 2/r13}, false},
 		{Centred, [3]float64{1 + 2/r13, 1 + 3/r13, 1}, false},
 		{Whitened, [3]float64{math.Sqrt(9/a + 16/b), math.Sqrt(36/a + 4/b), math.Sqrt(9/a + 4/b)}, true},
+		{Standardised, [3]float64{math.Sqrt(9/a + 16/b), math.Sqrt(36/a + 4/b), math.Sqrt(9/a + 4/b)}, true},
 		{WhitenedCosine, [3]float64{wc01, 1 + 9/a/math.Sqrt((9/a+4/b)*9/a), 1}, false},
 	} {
 		for _, background := range []bool{false, true} {
@@ -94,6 +95,20 @@ func TestDistancesClosed(t *testing.T) {
 			if m.At(0, 0) != 0 || m.At(2, 2) != 0 {
 				t.Errorf("%s: a diagonal that is not 0", c.name)
 			}
+		}
+	}
+}
+
+// TestDistancesCorrelated: standardised takes the variances alone, whitened the covariance too.
+func TestDistancesCorrelated(t *testing.T) {
+	s := stated([][]float64{{0, 0}, {2, 1}}, mat.NewSymDense(2, []float64{4, 1, 1, 1}))
+	a, b := 4+2.5e-3, 1+2.5e-3
+	for name, want := range map[string]float64{
+		Standardised: math.Sqrt(4/a + 1/b),
+		Whitened:     math.Sqrt((4*b - 4 + a) / (a*b - 1)), // d' S^-1 d of S = (a 1; 1 b), d = (2, 1)
+	} {
+		if got := matrix(t, s, Variant{0, false, name}).At(1, 0); !near(got, want, 1e-6) {
+			t.Errorf("%s: %g, want %g", name, got, want)
 		}
 	}
 }
@@ -236,7 +251,7 @@ func TestSpaceBad(t *testing.T) {
 	flat := stated(normal(1, 4, 3), mat.NewSymDense(3, nil))
 	for _, d := range Distances() {
 		_, err := flat.Matrix(Variant{0, false, d})
-		if white := d == Whitened || d == WhitenedCosine; white != errors.Is(err, ErrStates) || !white && err != nil {
+		if white := d == Standardised || d == Whitened || d == WhitenedCosine; white != errors.Is(err, ErrStates) || !white && err != nil {
 			t.Errorf("%s without any variance of windows: %v", d, err)
 		}
 	}

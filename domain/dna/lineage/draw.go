@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -43,8 +44,8 @@ type Config struct {
 	Untrained []*Summary // as many untrained ones, or none
 	Controls  []Control
 	Reference *phylo.Tree // nil: nothing is scored, nothing is chosen
-	// Choosing are species of the reference that layer and distance are chosen on; the others are reported on, and then the other way round. nil parts the
-	// species 20 times: first every other one along the reference tree, then one at random of each two neighbours.
+	// Choosing are species of the reference that the layer (of controls the variant) is chosen on; the others are reported on, and then the other way round. nil parts the
+	// species 20 times: first every other one along the reference tree, then in turn by whole clades and one at random of each two neighbours.
 	Choosing []string
 	Variant  *Variant // takes this one, and chooses nothing; nil: chooses, or Default
 	Seed     uint64
@@ -73,7 +74,7 @@ type Scores struct {
 // Row is one family of methods.
 type Row struct {
 	Family   string `json:"family"`
-	Variants int    `json:"variants"` // that were chosen from
+	Variants int    `json:"variants"` // that were chosen from: of networks the layers
 	Seeds    int    `json:"seeds"`
 	Chosen   string `json:"chosen"` // by most halves; of Config.Choosing, by that one
 	Picked   int    `json:"picked"` // halves that chose it
@@ -143,7 +144,20 @@ type family struct {
 	keys     []Variant // of networks
 	variants []string
 	matrices [][]*phylo.Matrix // [variant][seed]
+	choice   []int             // variants that are chosen from; nil: all
 	random   bool
+}
+
+// among are the variants of a family that are chosen from.
+func (f *family) among() []int {
+	if f.choice != nil {
+		return f.choice
+	}
+	all := make([]int, len(f.variants))
+	for v := range all {
+		all[v] = v
+	}
+	return all
 }
 
 type score struct{ nrf, nqd, spearman float64 }
@@ -216,8 +230,8 @@ func (j *judge) scores(f *family, taxa []string) ([][]score, error) {
 	return out, nil
 }
 
-// best is the variant with the lowest mean quartet distance; ties go to the lower Robinson-Foulds distance, then to a favourite, then to the first.
-func best(scores [][]score, favourite int) int {
+// best is the variant among some with the lowest mean quartet distance; ties go to the lower Robinson-Foulds distance, then to a favourite, then to the first.
+func best(scores [][]score, among []int, favourite int) int {
 	mean := func(v int, of func(score) float64) float64 {
 		t := 0.0
 		for _, s := range scores[v] {
@@ -226,7 +240,7 @@ func best(scores [][]score, favourite int) int {
 		return t / float64(len(scores[v]))
 	}
 	out := favourite
-	for v := range scores {
+	for _, v := range among {
 		if v == out {
 			continue
 		}
@@ -274,6 +288,9 @@ func Draw(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, fmt.Errorf("%w: %d species, a tree wants 3", ErrStates, len(first.Names))
 	}
 	r := &Result{Names: slices.Clone(first.Names), Variant: Default(first.Layers), Why: "the default: there is no reference to choose by"}
+	if _, err := first.Space(r.Variant); errors.Is(err, errCovariance) {
+		r.Variant.Distance = Euclidean
+	}
 	if cfg.Reference != nil {
 		if err := r.choose(ctx, cfg); err != nil {
 			return nil, err
@@ -319,7 +336,7 @@ func CheckReference(names []string, reference *phylo.Tree, choosing []string) er
 	if err != nil {
 		return err
 	}
-	return r.halves(Config{Choosing: choosing}, shared)
+	return r.halves(Config{Choosing: choosing, Reference: reference}, shared)
 }
 
 // halves parts the shared species.
@@ -356,8 +373,14 @@ func (r *Result) halves(cfg Config, shared []string) error {
 	}
 	r.partings = [][2][]string{{r.Choosing, r.Reported}}
 	for k := 1; k < choiceSplits && cfg.Choosing == nil; k++ {
-		// Of two neighbours one goes to each side, so that every clade is on both.
 		coin := rng.New(cfg.Seed, rng.Probe, 15, uint64(k))
+		if k%2 == 1 {
+			if p := wholeClades(cfg.Reference, shared, coin); p != nil {
+				r.partings = append(r.partings, *p)
+				continue
+			}
+		}
+		// Of two neighbours one goes to each side, so that every clade is on both.
 		var p [2][]string
 		for at := 0; at < len(shared); at += 2 {
 			side := coin.IntN(2)
@@ -371,8 +394,55 @@ func (r *Result) halves(cfg Config, shared []string) error {
 	return nil
 }
 
+// wholeClades parts species by clades of at most a fifth of them, so that no near relative of a species that chooses is reported on (blocked cross-validation:
+// Roberts et al. 2017, Ecography 40:913). nil: a side would have too few.
+func wholeClades(t *phylo.Tree, species []string, coin *rand.Rand) *[2][]string {
+	leaves := func(n *phylo.Node) (names []string) {
+		for _, l := range (&phylo.Tree{Root: n}).Leaves() {
+			if slices.Contains(species, l.Name) {
+				names = append(names, l.Name)
+			}
+		}
+		return names
+	}
+	most := max(2, (len(species)+4)/5)
+	var blocks [][]string
+	var down func(n *phylo.Node)
+	down = func(n *phylo.Node) {
+		if names := leaves(n); len(names) == 0 {
+			return
+		} else if len(names) <= most {
+			blocks = append(blocks, names)
+			return
+		}
+		for _, c := range n.Children {
+			down(c)
+		}
+	}
+	down(t.Root)
+	coin.Shuffle(len(blocks), func(i, j int) { blocks[i], blocks[j] = blocks[j], blocks[i] })
+	slices.SortStableFunc(blocks, func(a, b []string) int { return len(b) - len(a) }) // large ones first: the sides come out alike
+	var p [2][]string
+	for _, b := range blocks {
+		side := coin.IntN(2)
+		if d := len(p[0]) - len(p[1]); d != 0 {
+			side = 0
+			if d > 0 {
+				side = 1
+			}
+		}
+		p[side] = append(p[side], b...)
+	}
+	if min(len(p[0]), len(p[1])) < leastChoice {
+		return nil
+	}
+	return &p
+}
+
 // families gathers the matrices of every method.
-func families(ctx context.Context, cfg Config) ([]*family, error) {
+// Of the networks the layer alone is chosen, for the distance of standard: a choice among all variants on some ten species would be one of luck. Their controls,
+// untrained networks too, choose among all their variants.
+func families(ctx context.Context, cfg Config, standard Variant) ([]*family, error) {
 	networks := func(name string, list []*Summary, only *Variant) (*family, error) {
 		f := &family{name: name}
 		vs := Variants(list[0].Layers)
@@ -403,9 +473,14 @@ func families(ctx context.Context, cfg Config) ([]*family, error) {
 	if err != nil {
 		return nil, err
 	}
+	for k, v := range trained.keys {
+		if cfg.Variant != nil || v.Background == standard.Background && v.Distance == standard.Distance {
+			trained.choice = append(trained.choice, k)
+		}
+	}
 	var out []*family
 	if len(cfg.Networks) > 1 {
-		mean := &family{name: FamilyMean, variants: trained.variants}
+		mean := &family{name: FamilyMean, variants: trained.variants, choice: trained.choice}
 		for _, ms := range trained.matrices {
 			mean.matrices = append(mean.matrices, []*phylo.Matrix{together(ms)})
 		}
@@ -458,7 +533,8 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 	if j.patristic, err = phylo.Patristic(cfg.Reference); err != nil {
 		return err
 	}
-	fs, err := families(ctx, cfg)
+	standard := r.Variant
+	fs, err := families(ctx, cfg, standard)
 	if err != nil {
 		return err
 	}
@@ -471,7 +547,8 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 		if err != nil {
 			return err
 		}
-		row := Row{Family: f.name, Variants: len(f.variants), Seeds: len(all[0])}
+		among := f.among()
+		row := Row{Family: f.name, Variants: len(among), Seeds: len(all[0])}
 		for v, name := range f.variants {
 			r.Sweep = append(r.Sweep, VariantScore{f.name, name, len(all[v]), spreads(all[v])})
 		}
@@ -480,7 +557,7 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 			if len(f.variants) > 1 && (f.name == FamilyNetwork || f.name == FamilyMean || f.name == FamilyUntrained) {
 				v = slices.Index(f.variants, r.Variant.String())
 			} else if !f.random {
-				v = best(all, 0) // a control may choose on what it is scored on: it is the better control for it
+				v = best(all, among, 0) // a control may choose on what it is scored on: it is the better control for it
 			}
 			row.Chosen = f.variants[v]
 			row.All, row.Held = spreads(all[v]), spreads(nil)
@@ -488,7 +565,10 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 			r.Rows = append(r.Rows, row)
 			continue
 		}
-		favourite := max(0, slices.Index(f.variants, Default(cfg.Networks[0].Layers).String()))
+		favourite := among[0]
+		if v := slices.Index(f.variants, standard.String()); slices.Contains(among, v) {
+			favourite = v
+		}
 		held[f.name] = make([]score, len(all[0]))
 		picks := make([]int, len(f.variants))
 		chosen := -1
@@ -506,7 +586,7 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 					return err
 				}
 			}
-			pick := [2]int{best(sets[0], favourite), best(sets[1], favourite)}
+			pick := [2]int{best(sets[0], among, favourite), best(sets[1], among, favourite)}
 			if picks[pick[0]]++; chosen < 0 {
 				chosen = pick[0]
 			}
@@ -529,9 +609,9 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 		r.Rows = append(r.Rows, row)
 		if f.name == FamilyNetwork && cfg.Variant == nil {
 			r.Variant = f.keys[chosen]
-			r.Why = fmt.Sprintf("of %d variants the lowest quartet distance on %d of %d halves of the species", len(f.variants), row.Picked, row.Halves)
+			r.Why = fmt.Sprintf("of %d layers the lowest quartet distance on %d of %d halves of the species", len(among), row.Picked, row.Halves)
 			if len(r.partings) == 1 {
-				r.Why = fmt.Sprintf("the lowest quartet distance of %d variants on the %d species of the choosing set", len(f.variants), len(r.Choosing))
+				r.Why = fmt.Sprintf("the lowest quartet distance of %d layers on the %d species of the choosing set", len(among), len(r.Choosing))
 			}
 		}
 	}

@@ -175,7 +175,7 @@ func TestDrawBrownian(t *testing.T) {
 		Controls: []Control{far(names, "k = 1", 1), {FamilyWords, "exact", exact}, far(names, "k = 3", 2), {FamilyGC, "difference", far(names, "", 3).Matrix}},
 	}
 	r := drawnBy(t, cfg)
-	if r.Variant.Layer != informed || !r.Variant.Background || !strings.Contains(r.Why, "of 30 variants the lowest quartet distance on 40 of 40 halves") {
+	if r.Variant.Layer != informed || !r.Variant.Background || !strings.Contains(r.Why, "of 3 layers the lowest quartet distance on 40 of 40 halves") {
 		t.Errorf("chosen %s: %s", r.Variant, r.Why)
 	}
 	if len(r.Choosing) != 8 || len(r.Reported) != 8 || r.Choosing[0] != "s0" || r.Reported[0] != "s1" || r.Missing != nil || r.Absent != nil {
@@ -192,7 +192,7 @@ func TestDrawBrownian(t *testing.T) {
 	if row := rowOf(t, r, FamilyWords); row.Chosen != "exact" || row.Picked != 40 || row.Halves != 40 || row.Variants != 3 || row.Seeds != 1 || !math.IsNaN(float64(row.All.NRF.SD)) {
 		t.Errorf("controls: %+v", row)
 	}
-	if row := rowOf(t, r, FamilyNetwork); row.Chosen != r.Variant.String() || row.Variants != 30 || row.Seeds != seeds || row.Held.NRF.SD != 0 {
+	if row := rowOf(t, r, FamilyNetwork); row.Chosen != r.Variant.String() || row.Variants != 3 || row.Seeds != seeds || row.Held.NRF.SD != 0 {
 		t.Errorf("networks: %+v", row)
 	}
 	for _, family := range []string{FamilyUntrained, FamilyGC, FamilyRandom} {
@@ -207,7 +207,7 @@ func TestDrawBrownian(t *testing.T) {
 	for _, row := range r.Rows {
 		order = append(order, row.Family)
 	}
-	if want := []string{FamilyMean, FamilyNetwork, FamilyUntrained, FamilyWords, FamilyGC, FamilyRandom}; !slices.Equal(order, want) || len(r.Sweep) != 3*30+3+1+1 {
+	if want := []string{FamilyMean, FamilyNetwork, FamilyUntrained, FamilyWords, FamilyGC, FamilyRandom}; !slices.Equal(order, want) || len(r.Sweep) != 3*36+3+1+1 {
 		t.Errorf("rows %v, want %v; %d lines of the sweep", order, want, len(r.Sweep))
 	}
 	verdicts := map[string]string{}
@@ -388,7 +388,23 @@ func TestHeldIsScoredByTheOther(t *testing.T) {
 	}
 }
 
-// TestPartings: halves that part neighbours of the reference, not all alike, the same for the same seed.
+// pairs is a ladder of pairs ((s0,s1),((s2,s3),...)); the last of an odd number of species stands alone.
+func pairs(names []string) *phylo.Tree {
+	var root *phylo.Node
+	for at := (len(names) - 1) / 2 * 2; at >= 0; at -= 2 {
+		n := phylo.NewNode(names[at])
+		if at+1 < len(names) {
+			n = phylo.NewNode("", n, phylo.NewNode(names[at+1]))
+		}
+		if root != nil {
+			n = phylo.NewNode("", n, root)
+		}
+		root = n
+	}
+	return &phylo.Tree{Root: root}
+}
+
+// TestPartings: halves that part neighbours of the reference, and in turn such that keep clades whole, not all alike, the same for the same seed.
 func TestPartings(t *testing.T) {
 	for n := 8; n < 14; n++ {
 		var names []string
@@ -397,15 +413,15 @@ func TestPartings(t *testing.T) {
 		}
 		var r, again Result
 		for _, x := range []*Result{&r, &again} {
-			if err := x.halves(Config{Seed: 3}, names); err != nil {
+			if err := x.halves(Config{Seed: 3, Reference: pairs(names)}, names); err != nil {
 				t.Fatal(err)
 			}
 		}
 		kinds := map[string]bool{}
 		for k, p := range r.partings {
 			for at := 0; at+1 < n; at += 2 {
-				if slices.Contains(p[0], names[at]) == slices.Contains(p[0], names[at+1]) {
-					t.Errorf("parting %d: %s and %s are on one side", k, names[at], names[at+1])
+				if together := slices.Contains(p[0], names[at]) == slices.Contains(p[0], names[at+1]); together != (k%2 == 1) {
+					t.Errorf("parting %d: that %s and %s are on one side is %v", k, names[at], names[at+1], together)
 				}
 			}
 			if all := slices.Sorted(slices.Values(slices.Concat(p[0], p[1]))); !slices.Equal(all, slices.Sorted(slices.Values(names))) {
@@ -435,7 +451,11 @@ func TestVerdicts(t *testing.T) {
 		ours, theirs []*Summary
 		verdict      string
 	}{{good, good, Tie}, {bad, bad, Tie}, {good, bad, Better}, {bad, good, Worse}, {good[:1], bad[:1], Unknown}} {
-		r := drawnBy(t, Config{Networks: c.ours, Untrained: c.theirs, Reference: ref})
+		cfg := Config{Networks: c.ours, Untrained: c.theirs, Reference: ref}
+		if c.verdict == Tie { // else the control has more to choose from
+			cfg.Variant = &Variant{informed, true, Euclidean}
+		}
+		r := drawnBy(t, cfg)
 		if len(r.Differences) != 2 {
 			t.Fatalf("%d differences, want nrf and nqd", len(r.Differences))
 		}
@@ -483,7 +503,7 @@ func TestBest(t *testing.T) {
 		{{{0.1, 0.3, 0}}, {{0.4, 0.2, 0}}, {{0.3, 0.2, 0}}, {{0.3, 0.2, 0}}},
 		{{{0, 0.1, 0}, {0, 0.9, 0}}, {{0, 0.5, 0}, {0, 0.5, 0}}, {{1, 0.6, 0}, {1, 0.6, 0}}, {{1, 0.4, 0}, {1, 0.4, 0}}},
 	} {
-		if got := best(scores, 0); got != want {
+		if got := best(scores, (&family{variants: make([]string, len(scores))}).among(), 0); got != want {
 			t.Errorf("%v: %d, want %d", scores, got, want)
 		}
 	}
@@ -566,7 +586,7 @@ func TestDrawOneWindow(t *testing.T) {
 		}
 	}
 	r := drawnBy(t, Config{Networks: nets, Reference: ref})
-	if row := rowOf(t, r, FamilyNetwork); row.Variants != 18 || row.Chosen != r.Variant.String() || r.Variant.Layer != informed {
+	if row := rowOf(t, r, FamilyNetwork); row.Variants != 3 || len(r.Sweep) != 2*18+1 || row.Chosen != r.Variant.String() || r.Variant.Layer != informed {
 		t.Errorf("%+v, drawn %s", row, r.Variant)
 	}
 	if _, err := Draw(t.Context(), Config{Networks: nets, Reference: ref, Variant: &Variant{1, true, Whitened}}); !errors.Is(err, ErrStates) {
@@ -756,7 +776,7 @@ func TestDrawFewSpecies(t *testing.T) {
 			if r.Variant != Default(madeLayers) || row.Chosen != r.Variant.String() || !strings.Contains(r.Why, fmt.Sprintf("%d species are too few", n)) || row.All.NQD.Mean != 0 {
 				t.Errorf("%d species: %s (%s), %+v", n, r.Variant, r.Why, row)
 			}
-			if len(r.Sweep) != 3*30+2+1 || len(r.Differences) != 4 {
+			if len(r.Sweep) != 3*36+2+1 || len(r.Differences) != 4 {
 				t.Errorf("%d species: %d lines of the sweep, %d differences", n, len(r.Sweep), len(r.Differences))
 			}
 		}
@@ -833,15 +853,15 @@ func TestDrawBad(t *testing.T) {
 // TestBestFavourite: a tie goes to the favourite, a better one does not.
 func TestBestFavourite(t *testing.T) {
 	scores := [][]score{{{nrf: 0.5, nqd: 0.2}}, {{nrf: 0.5, nqd: 0.2}}, {{nrf: 0.5, nqd: 0.2}}}
-	if got := best(scores, 1); got != 1 {
+	if got := best(scores, (&family{variants: make([]string, len(scores))}).among(), 1); got != 1 {
 		t.Errorf("of three that tie %d, want the favourite 1", got)
 	}
 	scores[2][0].nrf = 0.4
-	if got := best(scores, 1); got != 2 {
+	if got := best(scores, (&family{variants: make([]string, len(scores))}).among(), 1); got != 2 {
 		t.Errorf("%d, want 2, which has the lower nRF", got)
 	}
 	scores[0][0].nqd = 0.1
-	if got := best(scores, 1); got != 0 {
+	if got := best(scores, (&family{variants: make([]string, len(scores))}).among(), 1); got != 0 {
 		t.Errorf("%d, want 0, which has the lowest nQD", got)
 	}
 }

@@ -670,14 +670,14 @@ func (p *picture) text(class string, x, y float64, anchor, s string) {
 	fmt.Fprintf(&p.b, `<text class="%s" x="%s" y="%s" text-anchor="%s">%s</text>`, class, co(x), co(y), anchor, html.EscapeString(s))
 }
 
-// marker draws one of five shapes, so that colour is never the only sign.
+// marker draws one of six shapes, so that colour is never the only sign.
 func (p *picture) marker(shape int, class string, x, y, r float64, tip string) {
 	title := ""
 	if tip != "" {
 		title = "<title>" + html.EscapeString(tip) + "</title>"
 	}
 	d := ""
-	switch shape % 5 {
+	switch shape % 6 {
 	case 0:
 		fmt.Fprintf(&p.b, `<circle class="%s" cx="%s" cy="%s" r="%s">%s</circle>`, class, co(x), co(y), co(r), title)
 		return
@@ -689,6 +689,8 @@ func (p *picture) marker(shape int, class string, x, y, r float64, tip string) {
 		d = fmt.Sprintf("M%s %sl%s %sl%s %sl%s %sz", co(x), co(y-r*1.3), co(r*1.3), co(r*1.3), co(-r*1.3), co(r*1.3), co(-r*1.3), co(-r*1.3))
 	case 4:
 		d = fmt.Sprintf("M%s %sl%s %sh%sz", co(x), co(y+r*1.2), co(r*1.2), co(-r*2.1), co(-r*2.4))
+	case 5: // an upright bar
+		d = fmt.Sprintf("M%s %sh%sv%sh%sz", co(x-r*.5), co(y-r*1.3), co(r), co(r*2.6), co(-r))
 	}
 	fmt.Fprintf(&p.b, `<path class="%s" d="%s">%s</path>`, class, d, title)
 }
