@@ -45,7 +45,7 @@ func TestTreeOfLife(t *testing.T) {
 		all[r.Family] = r.All
 		t.Logf("%-20s %-40s nRF %.3f nQD %.3f", r.Family, r.Chosen, r.All.NRF.Mean, r.All.NQD.Mean)
 	}
-	// A network of this size, trained for two minutes, knows the tree worse than the recipe's: 0.33 and 0.38 were measured, 0.46 without training.
+	// A network of this size, trained for two minutes, knows the tree worse than the recipe's: 0.385 was measured, 0.442 without training.
 	const bound = 0.43
 	got, untrained := all[lineage.FamilyNetwork].NQD.Mean, all[lineage.FamilyUntrained].NQD.Mean
 	if got > bound || got >= untrained || got > all[lineage.FamilyGC].NQD.Mean-0.1 {
