@@ -34,7 +34,7 @@ for lr in 0.032 0.008; do
 done
 mkdir -p "$(dirname "$out")"
 {
-	echo "# command: scripts/genome-encoders.sh ($(basename "$selfsame") run recipes/tree-of-life.yaml, $steps steps)${*:+ $*}"
+	echo "# command: scripts/genome-encoders.sh (selfsame run recipes/tree-of-life.yaml, $steps steps)${*:+ $*}"
 	echo "# commit: $(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"
 	echo "# machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -1), $(getconf _NPROCESSORS_ONLN) processors; $(go version | cut -d' ' -f3,4)"
 	echo "# date: $(date -u +%F); seconds: $(($(date +%s) - start))"
