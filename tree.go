@@ -66,7 +66,7 @@ type TreeConfig struct {
 	Reference string            // Newick file; "": nothing is scored
 	Groups    map[string]string // species -> clade, for colours
 	Choosing  []string          // species of the reference that the layer is chosen on; nil: halves, 20 times
-	Variant   *lineage.Variant  // of the tree; nil: chosen. Layer -1 is the one in the middle
+	Variant   *lineage.Variant  // of the tree; nil: chosen. Layer -1 is that of lineage.Default
 	// Windows are read of each genome, at most; 0 is TreeWindows. Replicates of the bootstrap; 0 is TreeReplicates, -1 none. Background is the order of the Markov
 	// chain that stands for composition: 0 is TreeBackground, -1 is order 0.
 	Windows, Replicates, Background int
@@ -568,7 +568,7 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 	_, names := genomesOf(s)
 	digest := train.Digest(weights)
 	h := sha256.New()
-	fmt.Fprintf(h, "4 %x %s %q %d %d %d %d %d %v", digest, s.Hash(), t.marks, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
+	fmt.Fprintf(h, "5 %x %s %q %d %d %d %d %d %v", digest, s.Hash(), t.marks, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
 	key := hex.EncodeToString(h.Sum(nil))
 	path := filepath.Join(t.cfg.Out, "states", key[:16]+".safetensors")
 	if sum, err := readSummary(path, key, names); sum != nil && err == nil {

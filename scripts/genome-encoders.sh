@@ -20,7 +20,7 @@ for lr in 0.032 0.008; do
 		for s in ${e#*:}; do set_+=(--set "encoder.$s"); done
 		"$selfsame" run recipes/tree-of-life.yaml --out "$run" --until pretrain "${set_[@]}" "$@"
 		"$selfsame" tree "$run" --windows 2 --replicates 0 --no-controls
-		# The time is from the step after the graph was compiled to the last one, as training itself has logged it.
+		# The time is of the whole stage, with compiling and the look at collapse: it flatters the slow encoder.
 		rate=$(sed -n 's/.*"stage":"pretrain","kind":"end","data":{"seconds":\([0-9.]*\).*/\1/p' "$run/events.jsonl" | tail -1)
 		parameters=$(sed -n 's/.*"text":"\([0-9]*\) trained parameters.*/\1/p' "$run/events.jsonl" | tail -1)
 		rows+=("$(awk -F, -v k="$kind" -v o="${e#*:}" -v p="$parameters" -v lr="$lr" -v s="$steps" -v t="$rate" '

@@ -86,7 +86,7 @@ OUT/states: a second call with another reference is quick.`,
 				}
 			}
 			if cmd.Flags().Changed("layer") || distance != "" || raw {
-				cfg.Variant = &lineage.Variant{Layer: -1, Background: !raw, Distance: lineage.Standardised}
+				cfg.Variant = &lineage.Variant{Layer: -1, Background: !raw, Distance: lineage.Default(1).Distance}
 				if cmd.Flags().Changed("layer") {
 					if cfg.Variant.Layer = layer; layer < 0 {
 						return usagef("tree: --layer %d: layers begin at 0", layer)

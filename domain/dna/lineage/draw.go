@@ -394,22 +394,24 @@ func (r *Result) halves(cfg Config, shared []string) error {
 	return nil
 }
 
+// below gives the leaves below a node that are among some species.
+func below(n *phylo.Node, species []string) (names []string) {
+	for _, l := range (&phylo.Tree{Root: n}).Leaves() {
+		if slices.Contains(species, l.Name) {
+			names = append(names, l.Name)
+		}
+	}
+	return names
+}
+
 // wholeClades parts species by clades of at most a fifth of them, so that no near relative of a species that chooses is reported on (blocked cross-validation:
 // Roberts et al. 2017, Ecography 40:913). nil: a side would have too few.
 func wholeClades(t *phylo.Tree, species []string, coin *rand.Rand) *[2][]string {
-	leaves := func(n *phylo.Node) (names []string) {
-		for _, l := range (&phylo.Tree{Root: n}).Leaves() {
-			if slices.Contains(species, l.Name) {
-				names = append(names, l.Name)
-			}
-		}
-		return names
-	}
 	most := max(2, (len(species)+4)/5)
 	var blocks [][]string
 	var down func(n *phylo.Node)
 	down = func(n *phylo.Node) {
-		if names := leaves(n); len(names) == 0 {
+		if names := below(n, species); len(names) == 0 {
 			return
 		} else if len(names) <= most {
 			blocks = append(blocks, names)
@@ -732,12 +734,7 @@ func (r *Result) clades(reference *phylo.Tree, trees, own []*phylo.Tree) error {
 	}
 	within := func(t *phylo.Tree, taxa []string) (bool, error) { return phylo.IsClade(t.Restrict(shared), taxa) }
 	for _, n := range reference.Nodes() {
-		var taxa []string
-		for _, l := range (&phylo.Tree{Root: n}).Leaves() {
-			if slices.Contains(shared, l.Name) {
-				taxa = append(taxa, l.Name)
-			}
-		}
+		taxa := below(n, shared)
 		if n.IsLeaf() || len(taxa) < 2 || len(taxa) > len(shared)-2 {
 			continue
 		}
