@@ -159,6 +159,30 @@ func TestVerdictValuesIsVerdictItems(t *testing.T) {
 	})
 }
 
+// Draws differ by the same amount, and items differ no more than the rest does: exactly no spread, whatever rounding makes of it. A spread of
+// 1e-17 would be a p of 1e-40 and a verdict.
+func TestVerdictNoSpread(t *testing.T) {
+	for _, n := range []struct{ both, one, items int }{{5, 5, 20}, {3, 3, 12}, {4, 8, 36}, {9, 3, 16}, {1, 6, 49}, {25, 35, 144}} {
+		ssl, scratch := make([][]bool, 2), make([][]bool, 2)
+		va, vb := make([][]float64, 2), make([][]float64, 2)
+		for i := range ssl {
+			ssl[i], scratch[i] = make([]bool, n.items), make([]bool, n.items)
+			va[i], vb[i] = make([]float64, n.items), make([]float64, n.items)
+			for k := range n.items {
+				if k < n.both || k >= n.both+i*n.one && k < n.both+(i+1)*n.one {
+					ssl[i][k], va[i][k] = true, 1
+				}
+			}
+		}
+		items, values := must(VerdictItems(ssl, scratch, 0.05)), must(VerdictValues(va, vb, 0.05))
+		for what, j := range map[string]Judgement{"items": items, "values": values} {
+			if j.P != 0.5 || j.Outcome != NoDifference || j.Interval != nil || j.Note == "" {
+				t.Errorf("%+v, %s: %+v", n, what, j)
+			}
+		}
+	}
+}
+
 // Coverage of the interval for further draws and further items, on synthetic methods whose true difference
 // of AUC and of R2 is known, with and without an own effect of draw, and with ties of a tree's few leaves.
 func TestVerdictValuesCoverage(t *testing.T) {

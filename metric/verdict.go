@@ -133,27 +133,33 @@ func VerdictItems(ssl, scratch [][]bool, alpha float64) (Judgement, error) {
 			return Judgement{}, fmt.Errorf("metric: verdict: draw %d has %d and %d items, draw 0 has %d; want equal and at least 2", i, len(ssl[i]), len(scratch[i]), m)
 		}
 	}
-	row, col := make([]float64, n), make([]float64, m)
-	var squares float64
+	// All sums are counted in whole numbers: no spread is then exactly none, which rounding would make a spread of 1e-17 and a p of 1e-40.
+	rights, cols := make([]int64, n), make([]int64, m) // differences of a draw, of an item
+	var sum, squares int64
 	for i := range ssl {
 		for t := range m {
 			if ssl[i][t] == scratch[i][t] {
 				continue
 			}
-			v := 1.0
+			v := int64(1)
 			if scratch[i][t] {
 				v = -1
 			}
-			row[i] += v / float64(m)
-			col[t] += v / float64(n)
+			rights[i] += v
+			cols[t] += v
+			sum += v
 			squares++
 		}
+	}
+	row := make([]float64, n)
+	for i, r := range rights {
+		row[i] = float64(r) / float64(m)
 	}
 	flip, err := SignFlip(row, 0)
 	if err != nil {
 		return Judgement{}, err
 	}
-	grand := mean(row)
+	grand := float64(sum) / float64(n*m)
 	j := Judgement{Alpha: alpha, Mean: grand, Draws: n, Items: m, SignFlip: flip, P: 1}
 	if n == 1 {
 		mc, err := McNemar(ssl[0], scratch[0])
@@ -165,17 +171,18 @@ func VerdictItems(ssl, scratch [][]bool, alpha float64) (Judgement, error) {
 		j.decide(j.P)
 		return j, nil
 	}
+	// Sums of squares times n*m.
+	draw, item := -sum*sum, -sum*sum
+	for _, r := range rights {
+		draw += int64(n) * r * r
+	}
+	for _, c := range cols {
+		item += int64(m) * c * c
+	}
+	rest := int64(n)*int64(m)*squares - sum*sum - draw - item
 	fn, fm := float64(n), float64(m)
-	var ssDraw, ssItem float64
-	for _, v := range row {
-		ssDraw += fm * (v - grand) * (v - grand)
-	}
-	for _, v := range col {
-		ssItem += fn * (v - grand) * (v - grand)
-	}
-	ssRest := max(0, squares-fn*fm*grand*grand-ssDraw-ssItem)
-	msDraw, msItem, msRest := ssDraw/(fn-1), ssItem/(fm-1), ssRest/((fn-1)*(fm-1))
-	v := msDraw + max(msItem-msRest, 0)
+	msDraw := float64(draw) / (fn * fm * (fn - 1))
+	v := msDraw + max(0, float64(item*int64(n-1)-rest))/(fn*fm*(fm-1)*(fn-1))
 	j.Test = "paired t over draws and test items (multi-reader multi-case, Hillis df)"
 	if v == 0 {
 		j.Test, j.P = flip.Name, flip.P

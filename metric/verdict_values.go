@@ -32,12 +32,16 @@ func VerdictValues(a, b [][]float64, alpha float64) (Judgement, error) {
 		diff[i] = make([]float64, m)
 		for t := range m {
 			diff[i][t] = a[i][t] - b[i][t]
-			row[i] += diff[i][t] / float64(m)
-			col[t] += diff[i][t] / float64(n)
+			row[i] += diff[i][t] // divided below: sums of rights and wrongs are whole, and without rounding
+			col[t] += diff[i][t]
 		}
+		row[i] /= float64(m)
 		if err := checkFinite("verdict", diff[i]); err != nil {
 			return Judgement{}, err
 		}
+	}
+	for t := range col {
+		col[t] /= float64(n)
 	}
 	flip, err := SignFlip(row, 0)
 	if err != nil {
@@ -73,7 +77,8 @@ func VerdictValues(a, b [][]float64, alpha float64) (Judgement, error) {
 			df = min(df, v*v/(msDraw*msDraw/(fn-1)))
 		}
 	}
-	if v <= 1e-20*max(1, grand*grand) {
+	// The mean squares that are taken from each other are of the size of all spread about the mean: what rounding leaves of them is no spread.
+	if v <= 1e-20*max(1, grand*grand)+1e-12*(ssDraw+ssItem+ssRest)/(fn*fm) {
 		j.Test, j.P, j.Note = flip.Name, flip.P, "no spread over draws or items"
 		j.decide(j.P)
 		return j, nil
