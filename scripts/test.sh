@@ -2,11 +2,13 @@
 # make test: set up, check, lint, and run the tests of both builds.
 # Optional pieces that are absent are named. With CI=true a skipped test or an absent piece is a
 # failure unless .ci/allowed-skips lists it with a reason. The output ends with go test's own lines.
-# SELFSAME_TEST_PKGS="./nn ./optim" limits the tests to these packages.
+# SELFSAME_TEST_PKGS="./nn ./optim" limits the tests to these packages. Properties are tried on the cases of one
+# seed, so that a run repeats; RAPID_SEED=0 draws new ones, as a plain go test does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${SELFSAME_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/selfsame}"
 export SELFSAME_CACHE
+export RAPID_SEED=${RAPID_SEED:-1}
 ci=${CI:-false}
 failed=0
 read -ra pkgs <<<"${SELFSAME_TEST_PKGS:-./...}"
