@@ -568,7 +568,7 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 	_, names := genomesOf(s)
 	digest := train.Digest(weights)
 	h := sha256.New()
-	fmt.Fprintf(h, "5 %x %s %q %d %d %d %d %d %v", digest, s.Hash(), t.marks, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
+	fmt.Fprintf(h, "6 %x %s %q %d %d %d %d %d %v", digest, s.Hash(), t.marks, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
 	key := hex.EncodeToString(h.Sum(nil))
 	path := filepath.Join(t.cfg.Out, "states", key[:16]+".safetensors")
 	if sum, err := readSummary(path, key, names); sum != nil && err == nil {
@@ -591,6 +591,13 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 	}
 	done, progress := 0, t.progress()
 	add := lineage.NewSummariser(names, net.Depth(), net.Dim(), t.cfg.Replicates, t.cfg.Seed)
+	keys := make([][]uint64, len(t.anchors))
+	for g, list := range t.anchors {
+		for _, a := range list {
+			keys[g] = append(keys[g], a.Hash)
+		}
+	}
+	add.Share(keys)
 	window := make([][]float32, net.Depth())
 	for l := range window {
 		window[l] = make([]float32, net.Dim())
@@ -641,7 +648,17 @@ func writeSummary(path, key string, s *lineage.Summary) error {
 		list = append(list,
 			store.Tensor{Name: name + ".mean", DType: store.F32, Shape: []int{1 + s.Replicates, s.Layers, n, s.Width}, Data: s.Mean[f]},
 			store.Tensor{Name: name + ".cov", DType: store.F32, Shape: []int{s.Layers, s.Width, s.Width}, Data: s.Cov[f]})
+		var all []float32
+		for _, r := range s.Relatives {
+			all = append(all, r.Difference[f]...)
+		}
+		list = append(list, store.Tensor{Name: name + ".relatives", DType: store.F32, Shape: []int{len(s.Relatives), 1 + s.Replicates, s.Layers, s.Width}, Data: all})
 	}
+	var pairs []float32
+	for _, r := range s.Relatives {
+		pairs = append(pairs, float32(r.I), float32(r.J), float32(r.Shared))
+	}
+	list = append(list, store.Tensor{Name: "relatives", DType: store.F32, Shape: []int{len(s.Relatives), 3}, Data: pairs})
 	return store.SaveTensors(path, list, map[string]string{"key": key})
 }
 
@@ -666,6 +683,27 @@ func readSummary(path, key string, names []string) (*lineage.Summary, error) {
 		}
 		if s.Cov[f], err = ts.Get(name+".cov").F32Data(s.Layers, s.Width, s.Width); err != nil {
 			return nil, err
+		}
+	}
+	if relatives := ts.Get("relatives"); relatives != nil && len(relatives.Shape) == 2 {
+		n := relatives.Shape[0]
+		pairs, err := relatives.F32Data(n, 3)
+		if err != nil {
+			return nil, err
+		}
+		s.Relatives = make([]lineage.Relatives, n)
+		for k := range s.Relatives {
+			s.Relatives[k].I, s.Relatives[k].J, s.Relatives[k].Shared = int(pairs[3*k]), int(pairs[3*k+1]), int(pairs[3*k+2])
+		}
+		for f, name := range []string{"raw", "net"} {
+			all, err := ts.Get(name+".relatives").F32Data(n, 1+s.Replicates, s.Layers, s.Width)
+			if err != nil {
+				return nil, err
+			}
+			size := (1 + s.Replicates) * s.Layers * s.Width
+			for k := range s.Relatives {
+				s.Relatives[k].Difference[f] = all[k*size : (k+1)*size]
+			}
 		}
 	}
 	windows, err := ts.Get("windows").F32Data(len(names))

@@ -23,16 +23,19 @@ const (
 	// distance; near relatives, which differ by chance in all of them, want many to average over. Whitening averages over all directions, but
 	// so weighs those up in which genomes hardly differ.
 	Standardised = "standardised"
+	// Both is the mean of Standardised and Whitened, each divided by its mean over all pairs. Between strangers the whitened distance is nearly the same, so that the standardised
+	// one orders them; between near relatives, whose standardised distance is that of a few channels and so of luck, the whitened one does.
+	Both = "standardised+whitened"
 )
 
 // Distances lists the distances in the order of tables.
 func Distances() []string {
-	return []string{Cosine, Euclidean, Standardised, Centred, Whitened, WhitenedCosine}
+	return []string{Cosine, Euclidean, Standardised, Centred, Whitened, WhitenedCosine, Both}
 }
 
 // whitens tells whether a distance wants the covariance of windows.
 func whitens(distance string) bool {
-	return distance == Standardised || distance == Whitened || distance == WhitenedCosine
+	return distance == Standardised || distance == Whitened || distance == WhitenedCosine || distance == Both
 }
 
 // ridge is the share of the mean variance that is added to each variance before whitening: directions in which windows do not vary would
@@ -67,8 +70,8 @@ func Variants(layers int) []Variant {
 	return out
 }
 
-// Default is the variant where nothing can be chosen for want of a reference: a low layer (a quarter of the way up), without background, standardised.
-func Default(layers int) Variant { return Variant{min(max(1, layers/4), layers-1), true, Standardised} }
+// Default is the variant where nothing can be chosen for want of a reference: a low layer (a quarter of the way up), without background, in both distances.
+func Default(layers int) Variant { return Variant{min(max(1, layers/4), layers-1), true, Both} }
 
 // errCovariance: no genome has two windows that differ, so that nothing can be whitened.
 var errCovariance = fmt.Errorf("%w: the covariance of windows has no inverse", ErrStates)
@@ -77,7 +80,7 @@ var errCovariance = fmt.Errorf("%w: the covariance of windows has no inverse", E
 type Space struct {
 	s *Summary
 	v Variant
-	l *mat.TriDense // Cholesky factor of S, or the root of its diagonal: L^-1 x is white, or standardised; nil: neither
+	l []*mat.TriDense // Cholesky factor of S, or the root of its diagonal: L^-1 x is white, or standardised; nil: neither. Of Both one of each
 }
 
 // Space prepares a variant.
@@ -90,6 +93,7 @@ func (s *Summary) Space(v Variant) (*Space, error) {
 	}
 	p := &Space{s: s, v: v}
 	if !whitens(v.Distance) {
+		p.l = []*mat.TriDense{nil}
 		return p, nil
 	}
 	cov := mat.NewSymDense(s.Width, nil)
@@ -102,35 +106,69 @@ func (s *Summary) Space(v Variant) (*Space, error) {
 	for j := range s.Width {
 		cov.SetSym(j, j, cov.At(j, j)+ridge*mean)
 	}
-	if v.Distance == Standardised {
+	factor := func() error {
+		var ch mat.Cholesky
+		if mean <= 0 || !ch.Factorize(cov) {
+			return fmt.Errorf("%w (%s)", errCovariance, v)
+		}
+		l := mat.NewTriDense(s.Width, mat.Lower, nil)
+		ch.LTo(l)
+		p.l = append(p.l, l)
+		return nil
+	}
+	if v.Distance != Standardised {
+		if err := factor(); err != nil {
+			return nil, err
+		}
+	}
+	if v.Distance == Standardised || v.Distance == Both {
 		for i := range s.Width {
 			for j := range i {
 				cov.SetSym(i, j, 0)
 			}
 		}
+		if err := factor(); err != nil {
+			return nil, err
+		}
 	}
-	var ch mat.Cholesky
-	if mean <= 0 || !ch.Factorize(cov) {
-		return nil, fmt.Errorf("%w (%s)", errCovariance, v)
-	}
-	p.l = mat.NewTriDense(s.Width, mat.Lower, nil)
-	ch.LTo(p.l)
 	return p, nil
 }
 
-// Matrix gives the distances between the species; replicate 0 is of all windows, 1..Replicates are of the bootstrap.
+// Matrix gives the distances between the species; replicate 0 is of all windows, 1..Replicates are of the bootstrap. Of relatives the difference of the mean states
+// is that of Summary.Relatives.
 func (p *Space) Matrix(replicate int) (*phylo.Matrix, error) {
+	var ms []*phylo.Matrix
+	for _, l := range p.l {
+		m, err := p.matrix(replicate, l)
+		if err != nil {
+			return nil, err
+		}
+		ms = append(ms, m)
+	}
+	if len(ms) == 1 {
+		return ms[0], nil
+	}
+	return together(ms), nil
+}
+
+func (p *Space) matrix(replicate int, l *mat.TriDense) (*phylo.Matrix, error) {
 	s := p.s
-	n, w := len(s.Names), s.Width
-	x := mat.NewDense(w, n, nil)
+	n, w, field := len(s.Names), s.Width, fieldOf(p.v.Background)
+	x := mat.NewDense(w, n+len(s.Relatives), nil) // the states, then the differences of relatives
 	for g := range n {
-		for j, v := range s.mean(fieldOf(p.v.Background), replicate, p.v.Layer, g) {
+		for j, v := range s.mean(field, replicate, p.v.Layer, g) {
 			x.Set(j, g, float64(v))
+		}
+	}
+	for k, r := range s.Relatives {
+		at := (replicate*s.Layers + p.v.Layer) * w
+		for j, v := range r.Difference[field][at : at+w] {
+			x.Set(j, n+k, float64(v))
 		}
 	}
 	if p.v.Distance == Centred || p.v.Distance == WhitenedCosine {
 		for j := range w {
-			row := x.RawRowView(j)
+			row := x.RawRowView(j)[:n]
 			c := 0.0
 			for _, v := range row {
 				c += v / float64(n)
@@ -140,26 +178,31 @@ func (p *Space) Matrix(replicate int) (*phylo.Matrix, error) {
 			}
 		}
 	}
-	if p.l != nil {
+	if l != nil {
 		var y mat.Dense
-		if err := y.Solve(p.l, x); err != nil {
+		if err := y.Solve(l, x); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrStates, err)
 		}
 		x = &y
 	}
-	cols := make([][]float64, n)
+	cols := make([][]float64, n+len(s.Relatives))
 	for g := range cols {
 		cols[g] = mat.Col(nil, g, x)
 	}
 	out := phylo.NewMatrix(slices.Clone(s.Names))
 	for i := range n {
 		for j := range i {
+			k := s.relatives(i, j)
 			var d float64
-			switch p.v.Distance {
-			case Euclidean, Standardised, Whitened:
-				d = floats.Distance(cols[i], cols[j], 2)
-			default:
+			switch angle := p.v.Distance == Cosine || p.v.Distance == Centred || p.v.Distance == WhitenedCosine; {
+			case angle && k >= 0:
+				d = cosineAt(cols[i], cols[j], floats.Norm(cols[n+k], 2))
+			case angle:
 				d = cosine(cols[i], cols[j])
+			case k >= 0:
+				d = floats.Norm(cols[n+k], 2)
+			default:
+				d = floats.Distance(cols[i], cols[j], 2)
 			}
 			out.Set(i, j, d)
 		}
@@ -177,6 +220,15 @@ func cosine(a, b []float64) float64 {
 		return 0
 	}
 	return 1
+}
+
+// cosineAt is the cosine distance of two states at a distance d from each other that is not quite theirs: the law of cosines.
+func cosineAt(a, b []float64, d float64) float64 {
+	x, y := floats.Norm(a, 2), floats.Norm(b, 2)
+	if x == 0 || y == 0 {
+		return cosine(a, b)
+	}
+	return min(max(0, (d*d-(x-y)*(x-y))/(2*x*y)), 2)
 }
 
 // Matrix gives the distances between the species under a variant.

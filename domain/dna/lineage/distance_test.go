@@ -113,6 +113,74 @@ func TestDistancesCorrelated(t *testing.T) {
 	}
 }
 
+// TestDistancesBoth: the mean of two distances, each over its mean, whatever the unit of the states.
+func TestDistancesBoth(t *testing.T) {
+	cov := mat.NewSymDense(2, []float64{4, 1, 1, 1})
+	states := normal(5, 6, 2)
+	s := stated(states, cov)
+	got, a, b := matrix(t, s, Variant{0, false, Both}), matrix(t, s, Variant{0, false, Standardised}), matrix(t, s, Variant{0, false, Whitened})
+	sum := func(m *phylo.Matrix) (x float64) {
+		for i := range 6 {
+			for j := range i {
+				x += m.At(i, j) / 15
+			}
+		}
+		return x
+	}
+	scale := got.At(1, 0) / (a.At(1, 0)/sum(a) + b.At(1, 0)/sum(b))
+	for i := range 6 {
+		for j := range i {
+			if want := scale * (a.At(i, j)/sum(a) + b.At(i, j)/sum(b)); !near(got.At(i, j), want, 1e-9) {
+				t.Errorf("%d %d: %g, want %g", i, j, got.At(i, j), want)
+			}
+		}
+	}
+}
+
+// TestDistancesRelatives: the difference that relatives have takes the place of that of their mean states, in every distance; where it is the same, nothing changes.
+func TestDistancesRelatives(t *testing.T) {
+	for seed := range uint64(20) {
+		states := normal(seed, 4, 3)
+		cov := mat.NewSymDense(3, []float64{4, 1, 0, 1, 2, 0.5, 0, 0.5, 1})
+		for _, d := range Distances() {
+			for _, background := range []bool{false, true} {
+				s := stated(states, cov)
+				plain := matrix(t, s, Variant{0, background, d})
+				r := Relatives{I: 2, J: 1, Shared: 20}
+				for f, back := range []bool{false, true} {
+					for j := range 3 {
+						r.Difference[f] = append(r.Difference[f], s.State(back, 0, 2)[j]-s.State(back, 0, 1)[j])
+					}
+				}
+				s.Relatives = []Relatives{r}
+				same := matrix(t, s, Variant{0, background, d})
+				for k, v := range plain.Data {
+					if !near(same.Data[k], v, 1e-5) {
+						t.Errorf("%s: %v, want %v", d, same.Data, plain.Data)
+						break
+					}
+				}
+				for f := range fields {
+					for j := range r.Difference[f] {
+						s.Relatives[0].Difference[f][j] *= 0.5
+					}
+				}
+				half := matrix(t, s, Variant{0, background, d})
+				switch at, was := half.At(2, 1), plain.At(2, 1); d {
+				case Euclidean, Standardised, Whitened:
+					if !near(at, was/2, 1e-5) || half.At(3, 1) != plain.At(3, 1) {
+						t.Errorf("%s: %g of half the difference, %g of the whole; others %g and %g", d, at, was, half.At(3, 1), plain.At(3, 1))
+					}
+				default:
+					if !(at < was) || at < 0 {
+						t.Errorf("%s: %g of half the difference, %g of the whole", d, at, was)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestDistancesZero: a state without a direction is as far from others as a right angle, and not at all from another one.
 func TestDistancesZero(t *testing.T) {
 	m := matrix(t, stated([][]float64{{0, 0}, {0, 0}, {1, 2}}, nil), Variant{0, false, Cosine})
@@ -251,7 +319,7 @@ func TestSpaceBad(t *testing.T) {
 	flat := stated(normal(1, 4, 3), mat.NewSymDense(3, nil))
 	for _, d := range Distances() {
 		_, err := flat.Matrix(Variant{0, false, d})
-		if white := d == Standardised || d == Whitened || d == WhitenedCosine; white != errors.Is(err, ErrStates) || !white && err != nil {
+		if white := d == Standardised || d == Whitened || d == WhitenedCosine || d == Both; white != errors.Is(err, ErrStates) || !white && err != nil {
 			t.Errorf("%s without any variance of windows: %v", d, err)
 		}
 	}

@@ -207,7 +207,7 @@ func TestDrawBrownian(t *testing.T) {
 	for _, row := range r.Rows {
 		order = append(order, row.Family)
 	}
-	if want := []string{FamilyMean, FamilyNetwork, FamilyUntrained, FamilyWords, FamilyGC, FamilyRandom}; !slices.Equal(order, want) || len(r.Sweep) != 3*36+3+1+1 {
+	if want := []string{FamilyMean, FamilyNetwork, FamilyUntrained, FamilyWords, FamilyGC, FamilyRandom}; !slices.Equal(order, want) || len(r.Sweep) != 3*42+3+1+1 {
 		t.Errorf("rows %v, want %v; %d lines of the sweep", order, want, len(r.Sweep))
 	}
 	verdicts := map[string]string{}
@@ -776,7 +776,7 @@ func TestDrawFewSpecies(t *testing.T) {
 			if r.Variant != Default(madeLayers) || row.Chosen != r.Variant.String() || !strings.Contains(r.Why, fmt.Sprintf("%d species are too few", n)) || row.All.NQD.Mean != 0 {
 				t.Errorf("%d species: %s (%s), %+v", n, r.Variant, r.Why, row)
 			}
-			if len(r.Sweep) != 3*36+2+1 || len(r.Differences) != 4 {
+			if len(r.Sweep) != 3*42+2+1 || len(r.Differences) != 4 {
 				t.Errorf("%d species: %d lines of the sweep, %d differences", n, len(r.Sweep), len(r.Differences))
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"gonum.org/v1/gonum/stat"
+
 	"github.com/selfsame-ml/selfsame/internal/rng"
 )
 
@@ -227,5 +229,135 @@ func TestSummaryBad(t *testing.T) {
 	}
 	if slices.Max(got.Cov[Raw]) != 0 || slices.Min(got.Cov[Raw]) != 0 {
 		t.Errorf("covariance of one window %v", got.Cov[Raw])
+	}
+}
+
+// shared makes a summary of relatives a and b, which share most of their windows, of c, which shares 20 of 60 with a that have nothing to do with each other, and of d. Windows vary with
+// a deviation of 1 in the first channel and of 3 in the second; those that a and b share differ by 0.1 times that. The mean state of b is 0.3 and 0.9 off that of a.
+func shared(t *testing.T, seed uint64, replicates int, share bool) *Summary {
+	t.Helper()
+	names := []string{"a", "b", "c", "d"}
+	keys := make([][]uint64, len(names))
+	for g, from := range []uint64{0, 10, 40, 1000} {
+		for k := range uint64(60) {
+			keys[g] = append(keys[g], from+k)
+		}
+	}
+	s := NewSummariser(names, 1, 2, replicates, seed)
+	if share {
+		s.Share(keys)
+	}
+	zero := [][]float32{{0, 0}}
+	for g, list := range keys {
+		for _, k := range list {
+			place := rng.New(seed, rng.Generate, k)
+			if g > 1 {
+				place = rng.New(seed, rng.Generate, k, 7)
+			}
+			own := rng.New(seed, rng.Generate, k, uint64(g), 8)
+			x := []float32{0, 0}
+			for j, sd := range []float64{1, 3} {
+				x[j] = float32(sd * (place.NormFloat64() + 0.1*own.NormFloat64()))
+				if g == 1 {
+					x[j] -= float32(0.3 * sd)
+				}
+			}
+			s.Add(k, [][]float32{x}, zero)
+		}
+		if err := s.Genome(g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s.Summary()
+}
+
+// TestRelatives: who they are, and that what is estimated between them is nearer the truth than the difference of the means, where they are near, and the same where they are not.
+func TestRelatives(t *testing.T) {
+	var plain, paired, strangers, independent float64
+	const trials = 200
+	for seed := range uint64(trials) {
+		s := shared(t, seed, 0, true)
+		var pairs [][3]int
+		for _, r := range s.Relatives {
+			pairs = append(pairs, [3]int{r.I, r.J, r.Shared})
+		}
+		if want := [][3]int{{1, 0, 50}, {2, 0, 20}, {2, 1, 30}}; !slices.Equal(pairs, want) {
+			t.Fatalf("relatives %v, want %v", pairs, want)
+		}
+		for j, truth := range []float64{-0.3, -0.9} {
+			of := func(k int) float64 { return float64(s.Relatives[k].Difference[Net][j]) }
+			between := func(i, j2 int) float64 {
+				return float64(s.State(true, 0, i)[j]) - float64(s.State(true, 0, j2)[j])
+			}
+			plain += math.Pow(between(1, 0)-truth, 2)
+			paired += math.Pow(of(0)-truth, 2)
+			strangers += math.Pow(between(2, 0), 2)
+			independent += math.Pow(of(1), 2)
+		}
+	}
+	// Of 10 windows that a and b do not share, and 50 that they do: the variance is that of 50 differences of 0.02 of a window's.
+	if plain/paired < 5 {
+		t.Errorf("squared error %g of the means, %g of relatives", plain/trials, paired/trials)
+	}
+	if r := independent / strangers; r < 0.9 || r > 1.15 {
+		t.Errorf("squared error %g of the means, %g where shared windows have nothing in common", strangers/trials, independent/trials)
+	}
+	if s := shared(t, 1, 0, false); len(s.Relatives) != 0 {
+		t.Errorf("%d relatives, and nothing was said of shared windows", len(s.Relatives))
+	}
+}
+
+// TestRelativesBootstrap: replicates of the difference scatter around it, and less than those of the means do.
+func TestRelativesBootstrap(t *testing.T) {
+	const replicates = 300
+	s := shared(t, 3, replicates, true)
+	r := s.Relatives[0]
+	for j := range 2 {
+		var own, means []float64
+		for b := 1; b <= replicates; b++ {
+			own = append(own, float64(r.Difference[Raw][b*2+j]))
+			means = append(means, float64(s.mean(Raw, b, 0, 1)[j])-float64(s.mean(Raw, b, 0, 0)[j]))
+		}
+		m, sd := stat.MeanStdDev(own, nil)
+		_, whole := stat.MeanStdDev(means, nil)
+		if sd <= 0 || sd > 0.6*whole || math.Abs(m-float64(r.Difference[Raw][j])) > 4*sd/math.Sqrt(replicates) {
+			t.Errorf("channel %d: %g ± %g of %g; the means scatter by %g", j, m, sd, r.Difference[Raw][j], whole)
+		}
+	}
+}
+
+// TestRelativesSame: two names of one genome are at no distance, whatever the replicate.
+func TestRelativesSame(t *testing.T) {
+	s := NewSummariser([]string{"a", "b", "c"}, 1, 3, 20, 5)
+	keys := make([][]uint64, 3)
+	for g, from := range []uint64{1, 1, 100} {
+		for k := range uint64(30) {
+			keys[g] = append(keys[g], from+k)
+		}
+	}
+	s.Share(keys)
+	for g, list := range keys {
+		for _, k := range list {
+			s.Add(k, window(1, 3, 1, k), window(1, 3, 2, k))
+		}
+		if err := s.Genome(g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum := s.Summary()
+	for _, d := range []string{Euclidean, Both} {
+		p, err := sum.Space(Variant{0, true, d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for b := range 21 {
+			m, err := p.Matrix(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.At(0, 1) != 0 || !(m.At(0, 2) > 0) || !near(m.At(0, 2), m.At(1, 2), 1e-9) {
+				t.Errorf("%s, replicate %d: %v", d, b, m.Data)
+			}
+		}
 	}
 }
