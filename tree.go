@@ -66,7 +66,7 @@ type TreeConfig struct {
 	Reference string            // Newick file; "": nothing is scored
 	Groups    map[string]string // species -> clade, for colours
 	Choosing  []string          // species of the reference that the layer is chosen on; nil: halves, 20 times
-	Variant   *lineage.Variant  // of the tree; nil: chosen. Layer -1 is that of lineage.Default
+	Variant   *lineage.Variant  // of the tree; see lineage.Config
 	// Windows are read of each genome, at most; 0 is TreeWindows. Replicates of the bootstrap; 0 is TreeReplicates, -1 none. Background is the order of the Markov
 	// chain that stands for composition: 0 is TreeBackground, -1 is order 0.
 	Windows, Replicates, Background int
@@ -135,13 +135,8 @@ func Tree(ctx context.Context, cfg TreeConfig) (*TreeReport, error) {
 			return nil, err
 		}
 	}
-	if v := draw.Variant; v != nil {
-		if v.Layer < 0 {
-			v.Layer = lineage.Default(draw.Networks[0].Layers).Layer
-		}
-		if n := draw.Networks[0].Layers; v.Layer >= n {
-			return nil, fmt.Errorf("%w: layer %d, the networks have 0 to %d", ErrTree, v.Layer, n-1)
-		}
+	if v, n := draw.Variant, draw.Networks[0].Layers; v != nil && v.Layer >= n {
+		return nil, fmt.Errorf("%w: layer %d, the networks have 0 to %d", ErrTree, v.Layer, n-1)
 	}
 	draw.Controls = t.controls
 	t.tell("progress", map[string]any{"text": "trees of all variants", "done": 0, "total": 1, "unit": "steps"})

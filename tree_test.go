@@ -30,11 +30,12 @@ func TestTreeOfLife(t *testing.T) {
 		t.Skipf("tree-of-life is not here (selfsame data fetch tree-of-life): %v", err)
 	}
 	out := t.TempDir()
+	quick := lineage.Default(7) // of the six blocks and the first map
 	cfg := selfsame.TreeConfig{
 		Recipe: "recipes/tree-of-life.yaml", Out: out, Reference: "recipes/data/tree-of-life.nwk",
 		Set:     []string{"engine.kind=go", "encoder.width=64", "encoder.depth=6", "train.max_steps=1500", "train.checkpoint_steps=1500"},
 		Windows: 600, Replicates: 10, NoBits: true, Engine: engine.Config{Kind: engine.Go},
-		Variant: &lineage.Variant{Layer: -1, Background: true, Distance: lineage.Standardised},
+		Variant: &quick,
 	}
 	rep, err := selfsame.Tree(t.Context(), cfg)
 	if err != nil {

@@ -133,7 +133,7 @@ OUT/states: a second call with another reference is quick.`,
 	f.StringVar(&groups, "groups", "", "TSV `file` with columns taxon and clade, for colours")
 	f.StringVar(&choosing, "choose", "", "`species` that the layer is chosen on, by commas")
 	f.IntVar(&layer, "layer", -1, "take this `layer` instead of choosing one")
-	f.StringVar(&distance, "distance", "", "take this `distance`: "+strings.Join(lineage.Distances(), ", "))
+	f.StringVar(&distance, "distance", "", "take this `distance` (default "+lineage.Default(1).Distance+"): "+strings.Join(lineage.Distances(), ", "))
 	f.BoolVar(&raw, "raw", false, "take states without taking the background away")
 	f.IntVar(&cfg.Windows, "windows", selfsame.TreeWindows, "`windows` read of each genome")
 	f.IntVar(&cfg.Replicates, "replicates", selfsame.TreeReplicates, "`replicates` of the bootstrap over windows")

@@ -47,7 +47,7 @@ type Config struct {
 	// Choosing are species of the reference that the layer (of controls the variant) is chosen on; the others are reported on, and then the other way round. nil parts the
 	// species 20 times: first every other one along the reference tree, then in turn by whole clades and one at random of each two neighbours.
 	Choosing []string
-	Variant  *Variant // takes this one, and chooses nothing; nil: chooses, or Default
+	Variant  *Variant // takes this one, and chooses nothing; of layer -1 it fixes the distance and chooses the layer; nil is layer -1 of Default
 	Seed     uint64
 }
 
@@ -102,6 +102,13 @@ type Difference struct {
 	Verdict string      `json:"verdict"` // Better, Tie, Worse, or Unknown below two seeds and where there is nothing to measure
 }
 
+// SharedPair are two species that are held against each other at windows they share; see Relatives.
+type SharedPair struct {
+	A       string `json:"a"`
+	B       string `json:"b"`
+	Windows int    `json:"windows"`
+}
+
 // Verdicts.
 const (
 	Better  = "better"
@@ -132,6 +139,7 @@ type Result struct {
 	Sweep       []VariantScore `json:"sweep,omitempty"`
 	Differences []Difference   `json:"differences,omitempty"`
 	Clades      []Clade        `json:"clades,omitempty"`
+	Shared      []SharedPair   `json:"shared_windows,omitempty"` // most first
 	Tree        *phylo.Tree    `json:"-"` // with supports
 	Matrix      *phylo.Matrix  `json:"-"`
 
@@ -288,7 +296,17 @@ func Draw(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, fmt.Errorf("%w: %d species, a tree wants 3", ErrStates, len(first.Names))
 	}
 	r := &Result{Names: slices.Clone(first.Names), Variant: Default(first.Layers), Why: "the default: there is no reference to choose by"}
-	if _, err := first.Space(r.Variant); errors.Is(err, errCovariance) {
+	for _, p := range first.Relatives {
+		r.Shared = append(r.Shared, SharedPair{r.Names[p.J], r.Names[p.I], p.Shared})
+	}
+	slices.SortStableFunc(r.Shared, func(a, b SharedPair) int { return b.Windows - a.Windows })
+	if v := cfg.Variant; v != nil && v.Layer == -1 {
+		r.Variant.Background, r.Variant.Distance, cfg.Variant = v.Background, v.Distance, nil
+		r.Why = "the default layer: there is no reference to choose by"
+		if _, err := first.Space(r.Variant); err != nil {
+			return nil, err
+		}
+	} else if _, err := first.Space(r.Variant); errors.Is(err, errCovariance) {
 		r.Variant.Distance = Euclidean
 	}
 	if cfg.Reference != nil {

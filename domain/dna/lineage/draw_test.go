@@ -618,7 +618,21 @@ func TestDrawVariant(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []Variant{{9, true, Euclidean}, {0, true, "no such"}} {
+	// Layer -1 fixes the distance alone.
+	r := drawnBy(t, Config{Networks: nets, Variant: &Variant{-1, false, Cosine}})
+	if want := (Variant{Default(madeLayers).Layer, false, Cosine}); r.Variant != want || !strings.Contains(r.Why, "default layer") {
+		t.Errorf("%s (%s), want %s", r.Variant, r.Why, want)
+	}
+	r = drawnBy(t, Config{Networks: networks(t, names, 2, 1, nil), Untrained: nets, Reference: ref, Variant: &Variant{-1, false, Cosine}})
+	for _, row := range r.Rows {
+		if fixed := strings.HasSuffix(row.Chosen, ", cosine") && row.Variants == madeLayers; row.Family == FamilyNetwork && !fixed || row.Family == FamilyUntrained && row.Variants != len(Variants(madeLayers)) {
+			t.Errorf("%+v", row)
+		}
+	}
+	if r.Variant.Distance != Cosine || r.Variant.Background {
+		t.Errorf("drawn %s", r.Variant)
+	}
+	for _, bad := range []Variant{{9, true, Euclidean}, {-2, true, Euclidean}, {-1, true, "no such"}, {0, true, "no such"}} {
 		for _, reference := range []*phylo.Tree{nil, ref} {
 			if _, err := Draw(context.Background(), Config{Networks: nets, Reference: reference, Variant: &bad}); err == nil {
 				t.Errorf("no error about %s", bad)

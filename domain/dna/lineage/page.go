@@ -422,6 +422,9 @@ type methodRow struct {
 	Cells  []cell // nRF, nQD, Spearman: Held where there is any, then All
 }
 
+// SharedMore counts the pairs of genomes that share windows and are not named.
+func (p *page) SharedMore() int { return max(0, len(p.Shared)-6) }
+
 // ChosenText tells the variant, and how many halves of the species chose it.
 func (m methodRow) ChosenText() string {
 	switch {
