@@ -16,12 +16,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gomlx/gomlx/core/graph"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/selfsame-ml/selfsame/dataset"
 	"github.com/selfsame-ml/selfsame/domain"
@@ -83,9 +85,14 @@ type TreeConfig struct {
 
 // Defaults of TreeConfig.
 const (
-	TreeWindows    = 1600
+	TreeWindows    = 500
 	TreeReplicates = 100
 	TreeBackground = 2
+)
+
+const (
+	treeWord   = 4      // bases of the words that states are regressed on, at most
+	treeSpread = 10_000 // windows of a whole genome whose words are counted
 )
 
 const treeRows = 16 // windows of one call of the network: more of them leave the cache
@@ -190,7 +197,8 @@ type treeMaker struct {
 	engine   *engine.Engine
 	rep      *TreeReport
 	anchors  [][]genome.Anchor
-	marks    []string // of the genomes
+	marks    []string       // of the genomes
+	words    [2][][]float64 // of whole genomes, see lineage.Summariser.Words
 	controls []lineage.Control
 	bits     []genome.Score
 	tree     *phylo.Tree // the reference
@@ -563,7 +571,7 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 	_, names := genomesOf(s)
 	digest := train.Digest(weights)
 	h := sha256.New()
-	fmt.Fprintf(h, "6 %x %s %q %d %d %d %d %d %v", digest, s.Hash(), t.marks, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
+	fmt.Fprintf(h, "7 %x %s %q %d %d %d %d %d %v", digest, s.Hash(), t.marks, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
 	key := hex.EncodeToString(h.Sum(nil))
 	path := filepath.Join(t.cfg.Out, "states", key[:16]+".safetensors")
 	if sum, err := readSummary(path, key, names); sum != nil && err == nil {
@@ -593,16 +601,28 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 		}
 	}
 	add.Share(keys)
+	k := wordLength(total)
+	if k > 0 {
+		if err := t.countWords(ctx, s, k); err != nil {
+			return nil, err
+		}
+		add.Words(t.words[0], t.words[1])
+	}
 	window := make([][]float32, net.Depth())
 	for l := range window {
 		window[l] = make([]float32, net.Dim())
 	}
 	for g, list := range t.anchors {
+		counts, words := make([]float32, 2*len(list)<<(2*k)), 1<<(2*k)
+		wordsOf := func(i int) []float32 { return counts[i*words : (i+1)*words] }
 		// Every window is followed by its background.
 		fill := func(dst []domain.Array, row, i int) error {
 			s.FillAnchor(&dst[0], row, g, list[i/2])
 			if i%2 == 1 {
 				genome.Background(dst[0].U8[row*size:(row+1)*size], t.cfg.Background, rng.New(t.cfg.Seed, rng.Probe, 14, list[i/2].Hash))
+			}
+			if k > 0 {
+				genome.CountWords(wordsOf(i), dst[0].U8[row*size:(row+1)*size], k)
 			}
 			return ctx.Err()
 		}
@@ -613,7 +633,7 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 				}
 				return nil
 			}
-			add.Add(list[i/2].Hash, window, out)
+			add.Add(lineage.Window{Key: list[i/2].Hash, States: window, Background: out, Words: wordsOf(i - 1), BackgroundWords: wordsOf(i)})
 			done++
 			progress("states of the "+what, done, total)
 			return nil
@@ -627,6 +647,41 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 	}
 	sum := add.Summary()
 	return sum, writeSummary(path, key, sum)
+}
+
+// wordLength is that of the words that states are regressed on: there are 20 windows a word or more. 0: too few windows for any.
+func wordLength(windows int) int {
+	k := 0
+	for k < treeWord && windows >= 20<<(2*(k+1)) {
+		k++
+	}
+	return k
+}
+
+// countWords counts words of whole genomes.
+func (t *treeMaker) countWords(ctx context.Context, s *genome.Samples, k int) error {
+	if t.words[0] != nil && len(t.words[0][0]) == 1<<(2*k) {
+		return nil
+	}
+	n := len(t.anchors)
+	t.words = [2][][]float64{make([][]float64, n), make([][]float64, n)}
+	progress := t.progress()
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for g := range n {
+		group.Go(func() error {
+			var err error
+			t.words[0][g], t.words[1][g], err = s.MeanWords(ctx, g, treeSpread, k, t.cfg.Background, t.cfg.Seed)
+			return err
+		})
+	}
+	progress("words of whole genomes", 0, n)
+	if err := group.Wait(); err != nil {
+		t.words = [2][][]float64{}
+		return err
+	}
+	progress("words of whole genomes", n, n)
+	return nil
 }
 
 func writeSummary(path, key string, s *lineage.Summary) error {

@@ -34,7 +34,7 @@ func TestTreeOfLife(t *testing.T) {
 	cfg := selfsame.TreeConfig{
 		Recipe: "recipes/tree-of-life.yaml", Out: out, Reference: "recipes/data/tree-of-life.nwk",
 		Set:     []string{"engine.kind=go", "encoder.width=64", "encoder.depth=6", "train.max_steps=1500", "train.checkpoint_steps=1500"},
-		Windows: 600, Replicates: 10, NoBits: true, Engine: engine.Config{Kind: engine.Go},
+		Windows: 300, Replicates: 10, NoBits: true, Engine: engine.Config{Kind: engine.Go},
 		Variant: &quick,
 	}
 	rep, err := selfsame.Tree(t.Context(), cfg)

@@ -140,7 +140,7 @@ type Result struct {
 	Differences []Difference   `json:"differences,omitempty"`
 	Clades      []Clade        `json:"clades,omitempty"`
 	Shared      []SharedPair   `json:"shared_windows,omitempty"` // most first
-	Tree        *phylo.Tree    `json:"-"` // with supports
+	Tree        *phylo.Tree    `json:"-"`                        // with supports
 	Matrix      *phylo.Matrix  `json:"-"`
 
 	partings [][2][]string

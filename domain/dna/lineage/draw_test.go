@@ -102,7 +102,7 @@ func brownian(t testing.TB, names []string, seed uint64, trees ...*phylo.Tree) *
 					y[l] = append(y[l], float32(confound[j]))
 				}
 			}
-			s.Add(uint64(w), x, y)
+			s.Add(Window{Key: uint64(w), States: x, Background: y})
 		}
 		if err := s.Genome(g); err != nil {
 			t.Fatal(err)

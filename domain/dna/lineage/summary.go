@@ -83,6 +83,48 @@ type Summariser struct {
 	place []map[uint64]int    // of each genome: the shared windows by their keys
 	kept  [fields][][]float32 // of each genome: the states of its shared windows [windows, layers, width]
 	total [][]float64         // of each genome: n
+
+	// Of the regression on words; see Words.
+	words     int                   // of a window; 0: there is none
+	whole     [fields]*mat.Dense    // [genomes, words]: mean over the whole genome
+	wordRows  [fields][]float64     // of one genome: [windows, words]
+	wordSum   [fields][]float64     // of one genome: [1 + replicates, words]
+	wordMean  [fields][]*mat.Dense  // of each genome: [1 + replicates, words]
+	wordCov   [fields]*mat.SymDense // [words, words], around the mean of the genome, mean over genomes
+	cross     [fields]*mat.Dense    // [words, layers * width], likewise
+	keptWords [fields][][]float64   // of each genome: the words of its shared windows
+}
+
+// Window is what Add takes of a window.
+type Window struct {
+	Key                uint64      // of the word it begins with
+	States, Background [][]float32 // mean states [layers][width], and those of its background
+	// How often each word is in the window and in its background, as in Words; they are not read without it.
+	Words, BackgroundWords []float32
+}
+
+// Words tells, before anything is added, how often each word (of a few bases) is in a window and in a background, in the mean over each whole genome [genomes][words], which counting gives
+// without the network. The mean state of the whole genome is then estimated by regression (Cochran 1977, Sampling Techniques, chapter 7): states of
+// windows are regressed on their words, within genomes and over all of them together, and what the words of the windows at hand lack or have too much of against the
+// genome is made up for. It is as exact as several times as many windows without it, since in any layer words account for most of what windows differ by.
+func (t *Summariser) Words(windows, backgrounds [][]float64) {
+	n := len(t.s.Names)
+	t.words = len(windows[0])
+	size := t.s.Layers * t.s.Width
+	for f := range fields {
+		t.whole[f] = mat.NewDense(n, t.words, nil)
+		for g := range n {
+			for j, v := range windows[g] {
+				if f == Net {
+					v -= backgrounds[g][j]
+				}
+				t.whole[f].Set(g, j, v)
+			}
+		}
+		t.wordSum[f] = make([]float64, (1+t.s.Replicates)*t.words)
+		t.wordMean[f], t.keptWords[f] = make([]*mat.Dense, n), make([][]float64, n)
+		t.wordCov[f], t.cross[f] = mat.NewSymDense(t.words, nil), mat.NewDense(t.words, size, nil)
+	}
 }
 
 // NewSummariser begins a summary of networks with so many layers of a width. The bootstrap resamples windows by Poisson weights keyed by the seed and the word
@@ -154,27 +196,32 @@ func (t *Summariser) Share(keys [][]uint64) {
 	}
 }
 
-// Add adds a window of the genome at hand: its mean states [layers][width] and those of its background; key is of the word it begins with.
-func (t *Summariser) Add(key uint64, states, background [][]float32) {
+// Add adds a window of the genome at hand.
+func (t *Summariser) Add(x Window) {
 	s := t.s
-	t.keys = append(t.keys, key)
+	t.keys = append(t.keys, x.Key)
 	for l := range s.Layers {
 		for j := range s.Width {
-			v := float64(states[l][j])
+			v := float64(x.States[l][j])
 			t.rows[Raw] = append(t.rows[Raw], v)
-			t.rows[Net] = append(t.rows[Net], v-float64(background[l][j]))
+			t.rows[Net] = append(t.rows[Net], v-float64(x.Background[l][j]))
 		}
 	}
+	for j := range t.words {
+		v := float64(x.Words[j])
+		t.wordRows[Raw] = append(t.wordRows[Raw], v)
+		t.wordRows[Net] = append(t.wordRows[Net], v-float64(x.BackgroundWords[j]))
+	}
 	size := s.Layers * s.Width
-	for b, w := range t.weights(key) {
+	for b, w := range t.weights(x.Key) {
 		if w == 0 {
 			continue
 		}
 		t.n[b] += w
 		for f := range fields {
-			row, sum := t.rows[f][len(t.rows[f])-size:], t.sum[f][b*size:(b+1)*size]
-			for j, v := range row {
-				sum[j] += w * v
+			floats.AddScaled(t.sum[f][b*size:(b+1)*size], w, t.rows[f][len(t.rows[f])-size:])
+			if t.words > 0 {
+				floats.AddScaled(t.wordSum[f][b*t.words:(b+1)*t.words], w, t.wordRows[f][len(t.wordRows[f])-t.words:])
 			}
 		}
 	}
@@ -225,6 +272,24 @@ func (t *Summariser) Genome(g int) error {
 				}
 			}
 		}
+		var words *mat.Dense // centred
+		if t.words > 0 {
+			t.wordMean[f][g] = mat.NewDense(1+s.Replicates, t.words, nil)
+			for b := range 1 + s.Replicates {
+				from := b
+				if t.n[b] == 0 {
+					from = 0
+				}
+				floats.ScaleTo(t.wordMean[f][g].RawRowView(b), 1/t.n[from], t.wordSum[f][from*t.words:(from+1)*t.words])
+			}
+			words = mat.NewDense(n, t.words, slices.Clone(t.wordRows[f]))
+			for w := range n {
+				floats.Sub(words.RawRowView(w), t.wordMean[f][g].RawRowView(0))
+			}
+			if n > 1 {
+				t.wordCov[f].SymRankK(t.wordCov[f], 1/float64(n-1), words.T())
+			}
+		}
 		if n > 1 {
 			for l := range s.Layers {
 				x := mat.NewDense(n, s.Width, nil)
@@ -236,11 +301,23 @@ func (t *Summariser) Genome(g int) error {
 					}
 				}
 				t.cov[f][l].SymRankK(t.cov[f][l], 1/float64(n-1), x.T())
+				if words != nil {
+					var c mat.Dense
+					c.Mul(words.T(), x)
+					c.Scale(1/float64(n-1), &c)
+					at := t.cross[f].Slice(0, t.words, l*s.Width, (l+1)*s.Width).(*mat.Dense)
+					at.Add(at, &c)
+				}
 			}
 		}
 	}
 	if t.place != nil {
 		t.total[g] = slices.Clone(t.n)
+		for f := range fields {
+			if t.words > 0 {
+				t.keptWords[f][g] = make([]float64, len(t.place[g])*t.words)
+			}
+		}
 		for w, key := range t.keys {
 			if k, ok := t.place[g][key]; ok {
 				for f := range fields {
@@ -248,13 +325,17 @@ func (t *Summariser) Genome(g int) error {
 					for j, v := range t.rows[f][w*size : (w+1)*size] {
 						kept[j] = float32(v)
 					}
+					if t.words > 0 {
+						copy(t.keptWords[f][g][k*t.words:], t.wordRows[f][w*t.words:(w+1)*t.words])
+					}
 				}
 			}
 		}
 	}
 	for f := range fields {
 		clear(t.sum[f])
-		t.rows[f] = t.rows[f][:0]
+		clear(t.wordSum[f])
+		t.rows[f], t.wordRows[f] = t.rows[f][:0], t.wordRows[f][:0]
 	}
 	if n > 1 {
 		t.used++
@@ -276,15 +357,116 @@ func (t *Summariser) Summary() *Summary {
 			}
 		}
 	}
-	for _, p := range t.pairs {
-		s.Relatives = append(s.Relatives, t.relate(p))
+	var variance [fields][]float64 // of windows [layers, width]
+	for f := range fields {
+		variance[f] = make([]float64, s.Layers*s.Width)
+		for at := range variance[f] {
+			variance[f][at] = float64(s.Cov[f][at*s.Width+at%s.Width])
+		}
 	}
-	t.pairs, t.place, t.kept = nil, nil, [fields][][]float32{}
+	var slope [fields]*mat.Dense
+	if t.words > 0 {
+		for f := range fields {
+			if slope[f] = t.regress(f, variance[f]); slope[f] != nil {
+				t.residual(f, slope[f])
+			}
+		}
+	}
+	for _, p := range t.pairs {
+		s.Relatives = append(s.Relatives, t.relate(p, variance))
+	}
+	for f := range fields {
+		if slope[f] != nil {
+			t.genomeWords(f, slope[f])
+		}
+	}
+	t.pairs, t.place, t.kept, t.keptWords = nil, nil, [fields][][]float32{}, [fields][][]float64{}
 	return s
 }
 
-// relate estimates the difference of two genomes that share windows.
-func (t *Summariser) relate(p pair) Relatives {
+// wordRidge is the share of the mean variance of words that is added to each: some words hardly vary, and all of them together are as many as a window has.
+const wordRidge = 1e-3
+
+// regress gives the slopes of states on words [words, layers * width], and makes of the variance of states what they leave of it. nil: there are none.
+func (t *Summariser) regress(f int, variance []float64) *mat.Dense {
+	n := float64(max(t.used, 1))
+	t.wordCov[f].ScaleSym(1/n, t.wordCov[f])
+	t.cross[f].Scale(1/n, t.cross[f])
+	c := mat.NewSymDense(t.words, nil)
+	c.CopySym(t.wordCov[f])
+	mean := mat.Trace(c) / float64(t.words)
+	for j := range t.words {
+		c.SetSym(j, j, c.At(j, j)+wordRidge*mean)
+	}
+	var ch mat.Cholesky
+	var slope mat.Dense
+	if mean <= 0 || !ch.Factorize(c) || ch.SolveTo(&slope, t.cross[f]) != nil {
+		return nil
+	}
+	var fit mat.Dense
+	fit.Mul(t.wordCov[f], &slope)
+	for at := range variance {
+		for j := range t.words {
+			b := slope.At(j, at)
+			variance[at] += b * (fit.At(j, at) - 2*t.cross[f].At(j, at))
+		}
+		variance[at] = max(0, variance[at])
+	}
+	return &slope
+}
+
+// residual takes from the means and from shared windows what their words account for.
+func (t *Summariser) residual(f int, slope *mat.Dense) {
+	s := t.s
+	size := s.Layers * s.Width
+	var y mat.Dense
+	for g := range s.Names {
+		y.Reset()
+		y.Mul(t.wordMean[f][g], slope)
+		t.shift(f, g, func(b int) []float64 { return y.RawRowView(b) }, -1)
+		if t.place == nil || len(t.place[g]) == 0 {
+			continue
+		}
+		y.Reset()
+		y.Mul(mat.NewDense(len(t.place[g]), t.words, t.keptWords[f][g]), slope)
+		for k := range t.kept[f][g] {
+			t.kept[f][g][k] -= float32(y.At(k/size, k%size))
+		}
+	}
+}
+
+// genomeWords adds to the means, and to the differences of relatives, what the words of whole genomes account for.
+func (t *Summariser) genomeWords(f int, slope *mat.Dense) {
+	s := t.s
+	size := s.Layers * s.Width
+	var y mat.Dense
+	y.Mul(t.whole[f], slope)
+	for g := range s.Names {
+		t.shift(f, g, func(int) []float64 { return y.RawRowView(g) }, 1)
+	}
+	for _, r := range s.Relatives {
+		for k := range r.Difference[f] {
+			r.Difference[f][k] += float32(y.At(r.I, k%size) - y.At(r.J, k%size))
+		}
+	}
+}
+
+// shift adds a multiple of x(replicate) [layers * width] to the means of a genome.
+func (t *Summariser) shift(f, g int, x func(b int) []float64, by float64) {
+	s := t.s
+	for b := range 1 + s.Replicates {
+		row := x(b)
+		for l := range s.Layers {
+			m := s.mean(f, b, l, g)
+			for j := range m {
+				m[j] += float32(by * row[l*s.Width+j])
+			}
+		}
+	}
+}
+
+// relate estimates the difference of two genomes that share windows; variance is that of windows [layers, width].
+func (t *Summariser) relate(p pair, variance [fields][]float64) Relatives {
 	s := t.s
 	size := s.Layers * s.Width
 	out := Relatives{I: p.i, J: p.j, Shared: len(p.keys)}
@@ -322,7 +504,7 @@ func (t *Summariser) relate(p pair) Relatives {
 			left, channels := 0.0, 0.0
 			for j := range s.Width {
 				at := l*s.Width + j
-				if v := float64(s.Cov[f][at*s.Width+j]); v > 0 {
+				if v := variance[f][at]; v > 0 {
 					mean := (sums[0][at] - sums[1][at]) / n
 					left += max(0, squares[at]/n-mean*mean) / v
 					channels++

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/selfsame-ml/selfsame/internal/rng"
@@ -34,7 +35,7 @@ func TestSummaryReference(t *testing.T) {
 	s := NewSummariser([]string{"a", "b", "c"}, layers, width, 0, 1)
 	for g, n := range sizes {
 		for w := range n {
-			s.Add(uint64(w), window(layers, width, 1, uint64(g), uint64(w)), window(layers, width, 2, uint64(g), uint64(w)))
+			s.Add(Window{Key: uint64(w), States: window(layers, width, 1, uint64(g), uint64(w)), Background: window(layers, width, 2, uint64(g), uint64(w))})
 		}
 		if err := s.Genome(g); err != nil {
 			t.Fatal(err)
@@ -91,7 +92,7 @@ func TestBootstrap(t *testing.T) {
 	zero := [][]float32{make([]float32, width)}
 	for w := range uint64(n) {
 		v := window(1, width, 3, w)
-		s.Add(w*977, v, zero)
+		s.Add(Window{Key: w * 977, States: v, Background: zero})
 		for j := range width {
 			x[j] = append(x[j], float64(v[0][j]))
 		}
@@ -164,7 +165,7 @@ func TestBootstrapKeys(t *testing.T) {
 				for j := range x[0] {
 					x[0][j] += float32(g * shift)
 				}
-				s.Add(uint64(key(v)), x, zero)
+				s.Add(Window{Key: uint64(key(v)), States: x, Background: zero})
 			}
 			if err := s.Genome(g); err != nil {
 				t.Fatal(err)
@@ -209,15 +210,15 @@ func TestSummaryBad(t *testing.T) {
 		"NaN": {{{0, float32(math.NaN())}}, zero}, "infinite": {{{float32(math.Inf(-1)), 0}}, zero}, "NaN background": {zero, {{0, float32(math.NaN())}}}, "too large": {{{huge, 0}}, {{-huge, 0}}},
 	} {
 		s := NewSummariser([]string{"Canis lupus"}, 1, 2, 20, 1)
-		s.Add(1, zero, zero)
-		s.Add(2, x[0], x[1])
-		s.Add(3, x[0], x[1])
+		s.Add(Window{Key: 1, States: zero, Background: zero})
+		s.Add(Window{Key: 2, States: x[0], Background: x[1]})
+		s.Add(Window{Key: 3, States: x[0], Background: x[1]})
 		if err := s.Genome(0); !errors.Is(err, ErrStates) || !hasText(err, `"Canis lupus"`) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	s = NewSummariser([]string{"a"}, 1, 2, 20, 1)
-	s.Add(1, [][]float32{{3, 4}}, [][]float32{{1, 1}})
+	s.Add(Window{Key: 1, States: [][]float32{{3, 4}}, Background: [][]float32{{1, 1}}})
 	if err := s.Genome(0); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +263,7 @@ func shared(t *testing.T, seed uint64, replicates int, share bool) *Summary {
 					x[j] -= float32(0.3 * sd)
 				}
 			}
-			s.Add(k, [][]float32{x}, zero)
+			s.Add(Window{Key: k, States: [][]float32{x}, Background: zero})
 		}
 		if err := s.Genome(g); err != nil {
 			t.Fatal(err)
@@ -338,7 +339,7 @@ func TestRelativesSame(t *testing.T) {
 	s.Share(keys)
 	for g, list := range keys {
 		for _, k := range list {
-			s.Add(k, window(1, 3, 1, k), window(1, 3, 2, k))
+			s.Add(Window{Key: k, States: window(1, 3, 1, k), Background: window(1, 3, 2, k)})
 		}
 		if err := s.Genome(g); err != nil {
 			t.Fatal(err)
@@ -359,5 +360,109 @@ func TestRelativesSame(t *testing.T) {
 				t.Errorf("%s, replicate %d: %v", d, b, m.Data)
 			}
 		}
+	}
+}
+
+// wordy makes a summary of three genomes of some windows, whose states are 3 + g plus words times slopes plus noise. Genomes have their own mean of words; windows scatter around it.
+// It gives the true mean states [genomes][width] too.
+func wordy(t *testing.T, seed uint64, windows, replicates int, noise float64, regress bool) (*Summary, [][]float64) {
+	t.Helper()
+	const words, width = 5, 4
+	r := rng.New(seed, rng.Generate)
+	slopes := mat.NewDense(words, width, nil)
+	for i := range words {
+		for j := range width {
+			slopes.Set(i, j, r.NormFloat64())
+		}
+	}
+	whole, flat := make([][]float64, 3), make([][]float64, 3) // of windows and of backgrounds
+	truth := make([][]float64, 3)
+	s := NewSummariser([]string{"a", "b", "c"}, 1, width, replicates, seed)
+	state := func(g int, x []float32, intercept float64) []float32 {
+		y := make([]float32, width)
+		for j := range y {
+			v := intercept * float64(3+g)
+			for i := range words {
+				v += float64(x[i]) * slopes.At(i, j)
+			}
+			y[j] = float32(v)
+		}
+		return y
+	}
+	for g := range whole {
+		whole[g], flat[g] = make([]float64, words), make([]float64, words)
+		x := make([]float32, words)
+		for i := range words {
+			whole[g][i] = 10 + 2*r.NormFloat64()
+			flat[g][i] = 10
+			x[i] = float32(whole[g][i] - flat[g][i])
+		}
+		for _, v := range state(g, x, 1) {
+			truth[g] = append(truth[g], float64(v))
+		}
+	}
+	if regress {
+		s.Words(whole, flat)
+	}
+	for g := range whole {
+		for k := range windows {
+			x, back := make([]float32, words), make([]float32, words)
+			for i := range words {
+				x[i], back[i] = float32(whole[g][i]+r.NormFloat64()), float32(flat[g][i]+0.3*r.NormFloat64())
+			}
+			h, b := state(g, x, 1), state(g, back, 0)
+			for j := range h {
+				h[j] += float32(noise * r.NormFloat64())
+			}
+			s.Add(Window{Key: uint64(g*windows + k), States: [][]float32{h}, Background: [][]float32{b}, Words: x, BackgroundWords: back})
+		}
+		if err := s.Genome(g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s.Summary(), truth
+}
+
+// TestWords: what words account for is as in the whole genome, whichever windows are read; what they do not account for is as it was.
+func TestWords(t *testing.T) {
+	miss := func(s *Summary, truth [][]float64) (sum float64) {
+		for g := range truth {
+			for j, want := range truth[g] {
+				sum += math.Pow(float64(s.State(true, 0, g)[j])-want, 2)
+			}
+		}
+		return sum
+	}
+	var exact, plain, noisy, noisyPlain float64
+	for seed := range uint64(20) {
+		exact += miss(wordy(t, seed, 40, 0, 0, true))
+		plain += miss(wordy(t, seed, 40, 0, 0, false))
+		noisy += miss(wordy(t, seed, 40, 0, 8, true))
+		noisyPlain += miss(wordy(t, seed, 40, 0, 8, false))
+	}
+	if exact > 1e-4*plain {
+		t.Errorf("squared error %g where words say all, %g without them", exact, plain)
+	}
+	if noisy > 1.05*noisyPlain {
+		t.Errorf("squared error %g where words say little, %g without them", noisy, noisyPlain)
+	}
+	s, _ := wordy(t, 1, 40, 200, 0.3, true)
+	p, _ := wordy(t, 1, 40, 200, 0.3, false)
+	for f := range s.Cov {
+		for k, v := range s.Cov[f] {
+			if v != p.Cov[f][k] {
+				t.Fatal("the covariance of windows is no longer theirs")
+			}
+		}
+	}
+	spread := func(s *Summary) float64 {
+		var x []float64
+		for b := range 200 {
+			x = append(x, float64(s.mean(Net, b+1, 0, 1)[2]))
+		}
+		return stat.StdDev(x, nil)
+	}
+	if a, b := spread(s), spread(p); !(a < 0.5*b) || a == 0 {
+		t.Errorf("replicates scatter by %g, without words by %g", a, b)
 	}
 }
