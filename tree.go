@@ -67,7 +67,7 @@ type TreeConfig struct {
 
 	Reference string            // Newick file; "": nothing is scored
 	Groups    map[string]string // species -> clade, for colours
-	Choosing  []string          // species of the reference that the layer is chosen on; nil: halves, 20 times
+	Choosing  []string          // species of the reference that the layer is chosen on; nil: halves, 60 times
 	Variant   *lineage.Variant  // of the tree; see lineage.Config
 	// Windows are read of each genome, at most; 0 is TreeWindows. Replicates of the bootstrap; 0 is TreeReplicates, -1 none. Background is the order of the Markov
 	// chain that stands for composition: 0 is TreeBackground, -1 is order 0.

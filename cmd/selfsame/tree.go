@@ -38,7 +38,7 @@ low order with the words of the window itself: what is left is not composition.
 With --reference the same scores are given to an untrained network, GC content, words
 of 4, 6 and 8 bases, composition vectors (CVTree), Mash sketches and random trees.
 The layer is chosen on half of the species of the reference (or --choose) and reported
-on the others, then the other way round, over 20 partings. Species that the reference
+on the others, then the other way round, over 60 partings. Species that the reference
 lacks are in the tree, but not scored.
 
 Written: tree.nwk, distances.phy, distances.tsv, embeddings.npy, embeddings.tsv,

@@ -175,7 +175,7 @@ func TestDrawBrownian(t *testing.T) {
 		Controls: []Control{far(names, "k = 1", 1), {FamilyWords, "exact", exact}, far(names, "k = 3", 2), {FamilyGC, "difference", far(names, "", 3).Matrix}},
 	}
 	r := drawnBy(t, cfg)
-	if r.Variant.Layer != informed || !r.Variant.Background || !strings.Contains(r.Why, "of 3 layers the lowest quartet distance on 40 of 40 halves") {
+	if r.Variant.Layer != informed || !r.Variant.Background || !strings.Contains(r.Why, "of 3 layers the lowest quartet distance on 120 of 120 halves") {
 		t.Errorf("chosen %s: %s", r.Variant, r.Why)
 	}
 	if len(r.Choosing) != 8 || len(r.Reported) != 8 || r.Choosing[0] != "s0" || r.Reported[0] != "s1" || r.Missing != nil || r.Absent != nil {
@@ -189,7 +189,7 @@ func TestDrawBrownian(t *testing.T) {
 			}
 		}
 	}
-	if row := rowOf(t, r, FamilyWords); row.Chosen != "exact" || row.Picked != 40 || row.Halves != 40 || row.Variants != 3 || row.Seeds != 1 || !math.IsNaN(float64(row.All.NRF.SD)) {
+	if row := rowOf(t, r, FamilyWords); row.Chosen != "exact" || row.Picked != 120 || row.Halves != 120 || row.Variants != 3 || row.Seeds != 1 || !math.IsNaN(float64(row.All.NRF.SD)) {
 		t.Errorf("controls: %+v", row)
 	}
 	if row := rowOf(t, r, FamilyNetwork); row.Chosen != r.Variant.String() || row.Variants != 3 || row.Seeds != seeds || row.Held.NRF.SD != 0 {
