@@ -23,11 +23,13 @@ const (
 	FamilyMean      = "mean of the networks" // one tree of the distances of all seeds, each divided by its mean
 	FamilyNetwork   = "network"
 	FamilyUntrained = "untrained network"
-	FamilyGC        = "GC content"
-	FamilyWords     = "k-mers"
-	FamilyCV        = "composition vectors"
-	FamilyMash      = "Mash"
-	FamilyRandom    = "random trees"
+	// FamilyUntrainedMean is to the untrained networks what FamilyMean is to the trained ones.
+	FamilyUntrainedMean = "mean of the untrained networks"
+	FamilyGC            = "GC content"
+	FamilyWords         = "k-mers"
+	FamilyCV            = "composition vectors"
+	FamilyMash          = "Mash"
+	FamilyRandom        = "random trees"
 )
 
 // leastChoice is the least number of species of a set that layers are chosen on, and of the one that is reported on: below there is one tree only.
@@ -528,20 +530,23 @@ func families(ctx context.Context, cfg Config, standard Variant) ([]*family, err
 		}
 	}
 	var out []*family
-	if len(cfg.Networks) > 1 {
-		mean := &family{name: FamilyMean, variants: trained.variants, choice: trained.choice}
-		for _, ms := range trained.matrices {
-			mean.matrices = append(mean.matrices, []*phylo.Matrix{together(ms)})
+	add := func(mean string, f *family) {
+		if len(f.matrices) > 0 && len(f.matrices[0]) > 1 {
+			m := &family{name: mean, variants: f.variants, choice: f.choice}
+			for _, ms := range f.matrices {
+				m.matrices = append(m.matrices, []*phylo.Matrix{together(ms)})
+			}
+			out = append(out, m)
 		}
-		out = append(out, mean)
+		out = append(out, f)
 	}
-	out = append(out, trained)
+	add(FamilyMean, trained)
 	if len(cfg.Untrained) > 0 {
 		f, err := networks(FamilyUntrained, cfg.Untrained, cfg.Variant)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, f)
+		add(FamilyUntrainedMean, f)
 	}
 	for _, c := range cfg.Controls {
 		k := slices.IndexFunc(out, func(f *family) bool { return f.name == c.Family })
@@ -603,7 +608,7 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 		}
 		if r.Choosing == nil {
 			v := 0
-			if len(f.variants) > 1 && (f.name == FamilyNetwork || f.name == FamilyMean || f.name == FamilyUntrained) {
+			if len(f.variants) > 1 && slices.Contains([]string{FamilyNetwork, FamilyMean, FamilyUntrained, FamilyUntrainedMean}, f.name) {
 				v = slices.Index(f.variants, r.Variant.String())
 			} else if !f.random {
 				v = best(all, among, 0) // a control may choose on what it is scored on: it is the better control for it
@@ -672,7 +677,7 @@ func (r *Result) choose(ctx context.Context, cfg Config) error {
 func (r *Result) differences(held map[string][]score) {
 	ours := held[FamilyNetwork]
 	for _, row := range r.Rows {
-		if row.Family == FamilyNetwork || row.Family == FamilyMean || row.Family == FamilyRandom {
+		if row.Family == FamilyNetwork || row.Family == FamilyMean || row.Family == FamilyUntrainedMean || row.Family == FamilyRandom {
 			continue
 		}
 		theirs := held[row.Family]

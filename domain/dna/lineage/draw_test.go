@@ -195,7 +195,7 @@ func TestDrawBrownian(t *testing.T) {
 	if row := rowOf(t, r, FamilyNetwork); row.Chosen != r.Variant.String() || row.Variants != 3 || row.Seeds != seeds || row.Held.NRF.SD != 0 {
 		t.Errorf("networks: %+v", row)
 	}
-	for _, family := range []string{FamilyUntrained, FamilyGC, FamilyRandom} {
+	for _, family := range []string{FamilyUntrainedMean, FamilyUntrained, FamilyGC, FamilyRandom} {
 		if row := rowOf(t, r, family); !(row.Held.NQD.Mean > 0.4) || !(row.All.NQD.Mean > 0.4) || math.Abs(float64(row.Held.Spearman.Mean)) > 0.4 {
 			t.Errorf("%s: %+v", family, row)
 		}
@@ -207,7 +207,7 @@ func TestDrawBrownian(t *testing.T) {
 	for _, row := range r.Rows {
 		order = append(order, row.Family)
 	}
-	if want := []string{FamilyMean, FamilyNetwork, FamilyUntrained, FamilyWords, FamilyGC, FamilyRandom}; !slices.Equal(order, want) || len(r.Sweep) != 3*42+3+1+1 {
+	if want := []string{FamilyMean, FamilyNetwork, FamilyUntrainedMean, FamilyUntrained, FamilyWords, FamilyGC, FamilyRandom}; !slices.Equal(order, want) || len(r.Sweep) != 4*42+3+1+1 {
 		t.Errorf("rows %v, want %v; %d lines of the sweep", order, want, len(r.Sweep))
 	}
 	verdicts := map[string]string{}
@@ -322,7 +322,7 @@ func TestChoosingIsBlind(t *testing.T) {
 		return r
 	}
 	want := [2]*Result{chosenOn(base, 0), chosenOn(base, 1)}
-	families := []string{FamilyMean, FamilyNetwork, FamilyUntrained, FamilyWords}
+	families := []string{FamilyMean, FamilyNetwork, FamilyUntrainedMean, FamilyUntrained, FamilyWords}
 	for k, fixed := range sets {
 		other := sets[1-k]
 		moved := 0
@@ -790,7 +790,7 @@ func TestDrawFewSpecies(t *testing.T) {
 			if r.Variant != Default(madeLayers) || row.Chosen != r.Variant.String() || !strings.Contains(r.Why, fmt.Sprintf("%d species are too few", n)) || row.All.NQD.Mean != 0 {
 				t.Errorf("%d species: %s (%s), %+v", n, r.Variant, r.Why, row)
 			}
-			if len(r.Sweep) != 3*42+2+1 || len(r.Differences) != 4 {
+			if len(r.Sweep) != 4*42+2+1 || len(r.Differences) != 4 {
 				t.Errorf("%d species: %d lines of the sweep, %d differences", n, len(r.Sweep), len(r.Differences))
 			}
 		}

@@ -772,7 +772,7 @@ func dotPlot(r *Report) template.HTML {
 		switch d.row.Family {
 		case FamilyNetwork, FamilyMean:
 			label = "lab strong"
-		case FamilyUntrained:
+		case FamilyUntrained, FamilyUntrainedMean:
 			class = "5"
 		case FamilyRandom:
 			class = "6"
