@@ -144,6 +144,48 @@ func small(t *testing.T, dir string) string {
 	return path
 }
 
+// TestTreeOfRelatives: two genomes that differ by 1 % share windows, are told to and are next to each other; states that are read back give the same distances.
+func TestTreeOfRelatives(t *testing.T) {
+	dir := pool(t, []string{"a", "b", "c"}, 6000)
+	b, err := os.ReadFile(filepath.Join(dir, "a.fa"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := strings.IndexByte(string(b), '\n') + 1
+	for i := first + 50; i < len(b); i += 100 {
+		if k := strings.IndexByte("ACGT", b[i]); k >= 0 {
+			b[i] = "CGTA"[k]
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "sister.fa"), b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	cfg := selfsame.TreeConfig{Recipe: small(t, dir), Out: out, Windows: 60, Replicates: 4, NoBits: true, NoControls: true, Engine: engine.Config{Kind: engine.Go}}
+	var files [2][]byte
+	for k := range files {
+		rep, err := selfsame.Tree(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rep.Shared) < 1 || min(rep.Shared[0].A, rep.Shared[0].B) != "a" || max(rep.Shared[0].A, rep.Shared[0].B) != "sister" || rep.Shared[0].Windows < 40 {
+			t.Errorf("windows shared: %+v", rep.Shared)
+		}
+		near := rep.Matrix.At(slices.Index(rep.Matrix.Names, "a"), slices.Index(rep.Matrix.Names, "sister"))
+		for _, other := range []string{"b", "c"} {
+			if d := rep.Matrix.At(slices.Index(rep.Matrix.Names, "a"), slices.Index(rep.Matrix.Names, other)); d < 1.2*near {
+				t.Errorf("the relatives are at %g, strangers at %g", near, d)
+			}
+		}
+		if files[k], err = os.ReadFile(filepath.Join(out, selfsame.TreePHYLIP)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if string(files[0]) != string(files[1]) {
+		t.Errorf("distances of kept states differ:\n%s\n%s", files[0], files[1])
+	}
+}
+
 func TestTreeOfOddNames(t *testing.T) {
 	names := []string{"it's", "a:b", "x(y)[z]", "Ünïcode 種", "under_score", "plain"}
 	out := t.TempDir()

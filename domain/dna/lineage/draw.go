@@ -24,7 +24,7 @@ const (
 	FamilyNetwork   = "network"
 	FamilyUntrained = "untrained network"
 	// FamilyUntrainedMean is to the untrained networks what FamilyMean is to the trained ones.
-	FamilyUntrainedMean = "mean of the untrained networks"
+	FamilyUntrainedMean = "mean of untrained"
 	FamilyGC            = "GC content"
 	FamilyWords         = "k-mers"
 	FamilyCV            = "composition vectors"

@@ -76,6 +76,9 @@ func made(t testing.TB, n, seeds int, reference bool, name func(int) string) *Re
 		res.Why = "the default: there is no reference to choose by"
 		return r
 	}
+	for k := range 8 {
+		res.Shared = append(res.Shared, SharedPair{names[k%n], names[(k+1)%n], 400 - 10*k})
+	}
 	r.Reference = "reference.nwk"
 	res.Missing, res.Absent = []string{names[n-1]}, []string{"Homo erectus"}
 	for i, name := range names[:n-1] {
@@ -275,6 +278,9 @@ func TestPages(t *testing.T) {
 				if !strings.Contains(text, clean(g.Name)) {
 					t.Errorf("the page lacks the genome %q", g.Name)
 				}
+			}
+			if len(r.Shared) != strings.Count(text, "2 more pairs")*8 {
+				t.Errorf("%d pairs share windows, the page does not say so", len(r.Shared))
 			}
 			if (len(r.Rows) > 0) != strings.Contains(text, "Species that chose nothing") && len(r.Choosing) > 0 {
 				t.Error("scores without a reference, or none with one")
