@@ -5,6 +5,7 @@
 # ARGS go to every run, for example --set engine.kind=go. SELFSAME names another program, RUNS another folder for the run directories.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/provenance.sh
 out=$1 steps=${2:-100}
 shift $(($# > 2 ? 2 : $#))
 selfsame=${SELFSAME:-bin/selfsame}
@@ -34,10 +35,7 @@ for lr in 0.032 0.008; do
 done
 mkdir -p "$(dirname "$out")"
 {
-	echo "# command: scripts/genome-encoders.sh (selfsame run recipes/tree-of-life.yaml, $steps steps)${*:+ $*}"
-	echo "# commit: $(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"
-	echo "# machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -1), $(getconf _NPROCESSORS_ONLN) processors; $(go version | cut -d' ' -f3,4)"
-	echo "# date: $(date -u +%F); seconds: $(($(date +%s) - start))"
+	provenance "scripts/genome-encoders.sh (selfsame run recipes/tree-of-life.yaml, $steps steps)${*:+ $*}" "$(($(date +%s) - start))"
 	echo "encoder,options,parameters,lr,steps,bases,seconds,bases_per_s,windows_bits,windows_se,windows_markov,species_bits,species_se,species_markov"
 	printf '%s\n' "${rows[@]}"
 } >"$out.new"

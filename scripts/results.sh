@@ -3,6 +3,7 @@
 # needed to trust and repeat them. ARGS go to the command (--set adapt.draws=1). SELFSAME names another program, RUNS another folder for the run directories.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/provenance.sh
 recipe=$1 out=$2 splits=${3:-}
 shift $(($# > 3 ? 3 : $#))
 dir=${RUNS:-runs}/results-$(basename "$recipe" .yaml)
@@ -14,10 +15,7 @@ start=$(date +%s)
 seconds=$(($(date +%s) - start))
 mkdir -p "$(dirname "$out")"
 {
-	echo "# command: make results (selfsame ${command[*]}); seeds: column seed"
-	echo "# commit: $(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"
-	echo "# machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -1), $(getconf _NPROCESSORS_ONLN) processors; $(go version | cut -d' ' -f3,4)"
-	echo "# date: $(date -u +%F); seconds: $seconds"
+	provenance "make results (selfsame ${command[*]}); seeds: column seed" "$seconds"
 	cat "$dir/scores.csv"
 } >"$out.new"
 mv "$out.new" "$out"
