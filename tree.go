@@ -150,7 +150,7 @@ func Tree(ctx context.Context, cfg TreeConfig) (*TreeReport, error) {
 	if t.rep.Result, err = lineage.Draw(ctx, draw); err != nil {
 		return nil, t.interrupted(ctx, err)
 	}
-	t.warnings()
+	t.warnings(draw.Networks[0])
 	for _, w := range t.rep.Warnings {
 		t.tell("warning", map[string]any{"text": w})
 	}
@@ -709,7 +709,7 @@ func writeSummary(path, key string, s *lineage.Summary) error {
 		pairs = append(pairs, float32(r.I), float32(r.J), float32(r.Shared))
 	}
 	list = append(list, store.Tensor{Name: "relatives", DType: store.F32, Shape: []int{len(s.Relatives), 3}, Data: pairs})
-	return store.SaveTensors(path, list, map[string]string{"key": key})
+	return store.SaveTensors(path, list, map[string]string{"key": key, "crowded": strconv.Itoa(s.Crowded)})
 }
 
 // readSummary gives nil where the file is not there or of something else.
@@ -722,6 +722,7 @@ func readSummary(path, key string, names []string) (*lineage.Summary, error) {
 		return nil, err
 	}
 	s := &lineage.Summary{Names: names}
+	s.Crowded, _ = strconv.Atoi(ts.Meta["crowded"]) // states that were kept before there was one have none
 	mean := ts.Get("raw.mean")
 	if mean == nil || len(mean.Shape) != 4 || mean.Shape[2] != len(names) {
 		return nil, nil
@@ -795,13 +796,16 @@ func (t *treeMaker) compare(ctx context.Context, s *genome.Samples, fit int, wei
 }
 
 // warnings gathers what a reader must know, and the bits per base of all seeds.
-func (t *treeMaker) warnings() {
+func (t *treeMaker) warnings(first *lineage.Summary) {
 	r := t.rep
 	if len(r.Missing) > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("not in the reference, so in the tree but not scored: %s", strings.Join(r.Missing, ", ")))
 	}
 	if len(r.Absent) > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("in the reference without a genome: %s", strings.Join(r.Absent, ", ")))
+	}
+	if first.Crowded > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d pairs of genomes share windows, more than memory is set aside for: their mean states are compared, not their shared windows", first.Crowded))
 	}
 	type group struct{ part, method string }
 	var order []group

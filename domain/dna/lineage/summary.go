@@ -33,6 +33,7 @@ type Summary struct {
 	Cov        [fields][]float32 // [layers, width, width]: covariance of windows around the mean of their genome, mean over genomes of two windows or more
 	Windows    []int             // of each genome
 	Relatives  []Relatives       // pairs of genomes that share windows
+	Crowded    int               // pairs that share windows and are no Relatives for want of memory: all or none
 }
 
 // Relatives are two genomes of which some windows begin with the same word: homologous places, as a rule. The difference of their mean states is then estimated twice,
@@ -152,6 +153,9 @@ type pair struct {
 // leastShared is the number of shared windows from which on two genomes are relatives: fewer would weigh nothing.
 const leastShared = 16
 
+// mostShared is what the differences of relatives may take, in bytes: with more pairs than fit none are held.
+const mostShared = 1 << 30
+
 // Share tells, before anything is added, what each window of each genome begins with, and so which genomes are relatives. Without it none are. Their shared windows
 // are kept until the end.
 func (t *Summariser) Share(keys [][]uint64) {
@@ -178,6 +182,10 @@ func (t *Summariser) Share(keys [][]uint64) {
 				wanted[g][k], wanted[j][k] = true, true
 			}
 		}
+	}
+	if one := 4 * int(fields) * (1 + t.s.Replicates) * t.s.Layers * t.s.Width; len(t.pairs) > mostShared/one {
+		t.s.Crowded, t.pairs = len(t.pairs), nil
+		return
 	}
 	t.place, t.total = make([]map[uint64]int, n), make([][]float64, n)
 	for f := range fields {

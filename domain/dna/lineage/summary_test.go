@@ -466,3 +466,21 @@ func TestWords(t *testing.T) {
 		t.Errorf("replicates scatter by %g, without words by %g", a, b)
 	}
 }
+
+// TestRelativesCrowd: pairs that would take too much memory are none, and are counted.
+func TestRelativesCrowd(t *testing.T) {
+	names, keys := make([]string, 80), make([][]uint64, 80)
+	for g := range names {
+		names[g] = string(rune('!' + g))
+		for k := range uint64(20) {
+			keys[g] = append(keys[g], k)
+		}
+	}
+	const pairs = 80 * 79 / 2
+	for replicates, crowded := range map[int]int{10_000: pairs, 10: 0} {
+		s := NewSummariser(names, 1, 8, replicates, 1)
+		if s.Share(keys); s.s.Crowded != crowded || len(s.pairs) != pairs-crowded {
+			t.Errorf("%d replicates: %d pairs left, %d held", replicates, s.s.Crowded, len(s.pairs))
+		}
+	}
+}
