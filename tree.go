@@ -622,7 +622,7 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 				genome.Background(dst[0].U8[row*size:(row+1)*size], t.cfg.Background, rng.New(t.cfg.Seed, rng.Probe, 14, list[i/2].Hash))
 			}
 			if k > 0 {
-				genome.CountWords(wordsOf(i), dst[0].U8[row*size:(row+1)*size], k)
+				kmer.Count(wordsOf(i), dst[0].U8[row*size+1:(row+1)*size], k)
 			}
 			return ctx.Err()
 		}

@@ -183,23 +183,39 @@ func VerdictItems(ssl, scratch [][]bool, alpha float64) (Judgement, error) {
 	fn, fm := float64(n), float64(m)
 	msDraw := float64(draw) / (fn * fm * (fn - 1))
 	v := msDraw + max(0, float64(item*int64(n-1)-rest))/(fn*fm*(fm-1)*(fn-1))
-	j.Test = "paired t over draws and test items (multi-reader multi-case, Hillis df)"
 	if v == 0 {
-		j.Test, j.P = flip.Name, flip.P
-		j.Note = "no spread over draws or items"
-		j.decide(j.P)
+		j.withoutSpread()
 		return j, nil
 	}
-	df := fn*fm - 1 // msDraw = 0: all spread is between items
-	if msDraw > 0 {
-		df = min(df, v*v/(msDraw*msDraw/(fn-1)))
-	}
-	se := math.Sqrt(v / (fn * fm))
-	j.P = tTest(j.Test, n, grand, se, df).P
-	h := tQuantile(1-alpha/2, df) * se
-	j.Interval = &Interval{grand - h, grand + h, 1 - alpha}
-	j.decide(j.P)
+	j.Test = multiReader
+	j.overItems(v, hillis(v, msDraw, fn, fm))
 	return j, nil
+}
+
+const multiReader = "paired t over draws and test items (multi-reader multi-case, Hillis df)"
+
+// hillis is the degrees of freedom of Hillis 2007 for the variance v of draws and items together.
+func hillis(v, msDraw, draws, items float64) float64 {
+	df := draws*items - 1 // msDraw = 0: all spread is between items
+	if msDraw > 0 {
+		df = min(df, v*v/(msDraw*msDraw/(draws-1)))
+	}
+	return df
+}
+
+// withoutSpread judges by the signs of the draws.
+func (j *Judgement) withoutSpread() {
+	j.Test, j.P, j.Note = j.SignFlip.Name, j.SignFlip.P, "no spread over draws or items"
+	j.decide(j.P)
+}
+
+// overItems judges by a t test with the variance v of one difference of one draw and item.
+func (j *Judgement) overItems(v, df float64) {
+	se := math.Sqrt(v / float64(j.Draws*j.Items))
+	j.P = tTest(j.Test, j.Draws, j.Mean, se, df).P
+	h := tQuantile(1-j.Alpha/2, df) * se
+	j.Interval = &Interval{j.Mean - h, j.Mean + h, 1 - j.Alpha}
+	j.decide(j.P)
 }
 
 // Family decides several judgements together, for example one for each label

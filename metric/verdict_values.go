@@ -71,23 +71,14 @@ func VerdictValues(a, b [][]float64, alpha float64) (Judgement, error) {
 		}
 		msDraw, msItem, msRest := ssDraw/(fn-1), ssItem/(fm-1), ssRest/((fn-1)*(fm-1))
 		v = msDraw + max(msItem-msRest, 0)
-		j.Test = "paired t over draws and test items (multi-reader multi-case, Hillis df)"
-		df = fn*fm - 1 // no spread between draws: all is between items
-		if msDraw > 0 {
-			df = min(df, v*v/(msDraw*msDraw/(fn-1)))
-		}
+		j.Test, df = multiReader, hillis(v, msDraw, fn, fm)
 	}
 	// The mean squares that are taken from each other are of the size of all spread about the mean: what rounding leaves of them is no spread.
 	if v <= 1e-20*max(1, grand*grand)+1e-12*(ssDraw+ssItem+ssRest)/(fn*fm) {
-		j.Test, j.P, j.Note = flip.Name, flip.P, "no spread over draws or items"
-		j.decide(j.P)
+		j.withoutSpread()
 		return j, nil
 	}
-	se := math.Sqrt(v / (fn * fm))
-	j.P = tTest(j.Test, n, grand, se, df).P
-	h := tQuantile(1-alpha/2, df) * se
-	j.Interval = &Interval{grand - h, grand + h, 1 - alpha}
-	j.decide(j.P)
+	j.overItems(v, df)
 	return j, nil
 }
 

@@ -4,33 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/selfsame-ml/selfsame/domain/dna/kmer"
 	"github.com/selfsame-ml/selfsame/internal/rng"
 )
 
-// MaxWord is the length of the longest words of CountWords.
-const MaxWord = 6
-
-// CountWords adds the words of k bases (1..MaxWord) of a window of tokens (Begin, then bases) to dst [4^k]: A, C, G, T are 0..3, the first base is the
-// highest digit. Words with an unknown base do not count.
-func CountWords(dst []float32, tokens []uint8, k int) {
-	mask := 1<<(2*k) - 1
-	word, have := 0, 0
-	for _, c := range tokens[1:] {
-		if c >= unknown {
-			have = 0
-			continue
-		}
-		word = (word<<2 | int(c)) & mask
-		if have++; have >= k {
-			dst[word]++
-		}
-	}
-}
-
-// MeanWords gives what CountWords counts in a window of genome g and in its Background of some order, in the mean over about n windows that are spread evenly over
+// MeanWords gives how often each word of k bases (kmer.Count) is in a window of genome g and in its Background of some order [4^k], in the mean over about n windows that are spread evenly over
 // the whole genome, every other one on the other strand. No window reaches over the end of a sequence or holds a run of 16 unknown bases.
 func (s *Samples) MeanWords(ctx context.Context, g, n, k, order int, seed uint64) (windows, backgrounds []float64, err error) {
-	if g < 0 || g >= len(s.pool) || n < 1 || k < 1 || k > MaxWord {
+	if g < 0 || g >= len(s.pool) || n < 1 || k < 1 || k > kmer.MaxK {
 		return nil, nil, fmt.Errorf("genome: words of %d bases of %d windows of genome %d of %d", k, n, g, len(s.pool))
 	}
 	q := s.pool[g]
@@ -57,9 +38,9 @@ func (s *Samples) MeanWords(ctx context.Context, g, n, k, order int, seed uint64
 			clear(sums[0])
 			clear(sums[1])
 			p.fill(tokens, &all, r.from+at, took%2 == 1)
-			CountWords(sums[0], tokens, k)
+			kmer.Count(sums[0], tokens[1:], k)
 			Background(tokens, order, rng.New(seed, rng.Probe, 16, uint64(g), uint64(took)))
-			CountWords(sums[1], tokens, k)
+			kmer.Count(sums[1], tokens[1:], k)
 			for j := range windows {
 				windows[j] += float64(sums[0][j])
 				backgrounds[j] += float64(sums[1][j])

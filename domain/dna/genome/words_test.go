@@ -4,13 +4,15 @@ import (
 	"context"
 	"math"
 	"testing"
+
+	"github.com/selfsame-ml/selfsame/domain/dna/kmer"
 )
 
-// TestCountWords: words by hand, none over an unknown base, and as many as fit.
-func TestCountWords(t *testing.T) {
+// TestWordsOfTokens: words of a window of tokens by hand, none over an unknown base, and as many as fit.
+func TestWordsOfTokens(t *testing.T) {
 	tokens := []uint8{Begin, 0, 1, 2, 3, unknown, 0, 1, 3}
 	got := make([]float32, 16)
-	CountWords(got, tokens, 2)
+	kmer.Count(got, tokens[1:], 2)
 	want := make([]float32, 16)
 	want[0*4+1], want[1*4+2], want[2*4+3], want[1*4+3] = 2, 1, 1, 1
 	for k := range got {
@@ -18,7 +20,7 @@ func TestCountWords(t *testing.T) {
 			t.Errorf("word %d: %g times, want %g", k, got[k], want[k])
 		}
 	}
-	CountWords(got, tokens, 2)
+	kmer.Count(got, tokens[1:], 2)
 	if got[1] != 4 {
 		t.Errorf("counts are not added: %g", got[1])
 	}
@@ -43,7 +45,7 @@ func TestMeanWords(t *testing.T) {
 					tokens = append(tokens, min(c, unknown))
 				}
 				n := make([]float32, 64)
-				CountWords(n, tokens, 3)
+				kmer.Count(n, tokens[1:], 3)
 				for k, v := range n {
 					exact[k] += float64(v)
 					total += float64(v)
@@ -76,7 +78,7 @@ func TestMeanWords(t *testing.T) {
 	if _, _, err := s.MeanWords(ctx, 0, 10, 3, 2, 5); err == nil {
 		t.Error("it goes on when it is stopped")
 	}
-	for _, bad := range [][3]int{{-1, 1, 3}, {99, 1, 3}, {0, 0, 3}, {0, 1, 0}, {0, 1, MaxWord + 1}} {
+	for _, bad := range [][3]int{{-1, 1, 3}, {99, 1, 3}, {0, 0, 3}, {0, 1, 0}, {0, 1, kmer.MaxK + 1}} {
 		if _, _, err := s.MeanWords(context.Background(), bad[0], bad[1], bad[2], 2, 5); err == nil {
 			t.Errorf("no error about %v", bad)
 		}

@@ -145,9 +145,6 @@ func (p *Space) Matrix(replicate int) (*phylo.Matrix, error) {
 		}
 		ms = append(ms, m)
 	}
-	if len(ms) == 1 {
-		return ms[0], nil
-	}
 	return together(ms), nil
 }
 
@@ -190,22 +187,22 @@ func (p *Space) matrix(replicate int, l *mat.TriDense) (*phylo.Matrix, error) {
 		cols[g] = mat.Col(nil, g, x)
 	}
 	out := phylo.NewMatrix(slices.Clone(s.Names))
+	angle := p.v.Distance == Cosine || p.v.Distance == Centred || p.v.Distance == WhitenedCosine
 	for i := range n {
 		for j := range i {
-			k := s.relatives(i, j)
-			var d float64
-			switch angle := p.v.Distance == Cosine || p.v.Distance == Centred || p.v.Distance == WhitenedCosine; {
-			case angle && k >= 0:
-				d = cosineAt(cols[i], cols[j], floats.Norm(cols[n+k], 2))
-			case angle:
+			d := floats.Distance(cols[i], cols[j], 2)
+			if angle {
 				d = cosine(cols[i], cols[j])
-			case k >= 0:
-				d = floats.Norm(cols[n+k], 2)
-			default:
-				d = floats.Distance(cols[i], cols[j], 2)
 			}
 			out.Set(i, j, d)
 		}
+	}
+	for k, r := range s.Relatives {
+		d := floats.Norm(cols[n+k], 2)
+		if angle {
+			d = cosineAt(cols[r.I], cols[r.J], d)
+		}
+		out.Set(r.I, r.J, d)
 	}
 	return out, nil
 }

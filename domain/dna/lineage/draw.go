@@ -559,8 +559,11 @@ func families(ctx context.Context, cfg Config, standard Variant) ([]*family, err
 	return append(out, &family{name: FamilyRandom, variants: []string{"uniform"}, random: true}), nil
 }
 
-// together is the mean of matrices, each divided by its mean distance.
+// together is the mean of matrices, each divided by its mean distance; one alone stays as it is.
 func together(ms []*phylo.Matrix) *phylo.Matrix {
+	if len(ms) == 1 {
+		return ms[0]
+	}
 	out := phylo.NewMatrix(ms[0].Names)
 	for _, m := range ms {
 		mean := stat.Mean(m.Data, nil)
@@ -735,9 +738,6 @@ func (r *Result) draw(ctx context.Context, cfg Config) error {
 				}
 				own = append(own, t)
 			}
-		}
-		if len(ms) == 1 {
-			return ms[0], nil
 		}
 		return together(ms), nil
 	}

@@ -46,11 +46,6 @@ type Relatives struct {
 	Difference [fields][]float32
 }
 
-// relatives of genomes j < i: the place in s.Relatives, or -1.
-func (s *Summary) relatives(i, j int) int {
-	return slices.IndexFunc(s.Relatives, func(r Relatives) bool { return r.I == i && r.J == j })
-}
-
 // mean is the mean state [width] of a genome.
 func (s *Summary) mean(field, replicate, layer, genome int) []float32 {
 	at := ((replicate*s.Layers+layer)*len(s.Names) + genome) * s.Width
