@@ -16,14 +16,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gomlx/gomlx/core/graph"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/selfsame-ml/selfsame/dataset"
 	"github.com/selfsame-ml/selfsame/domain"
@@ -33,7 +31,6 @@ import (
 	"github.com/selfsame-ml/selfsame/domain/dna/kmer"
 	"github.com/selfsame-ml/selfsame/domain/dna/lineage"
 	"github.com/selfsame-ml/selfsame/engine"
-	"github.com/selfsame-ml/selfsame/internal/rng"
 	"github.com/selfsame-ml/selfsame/nn"
 	"github.com/selfsame-ml/selfsame/phylo"
 	"github.com/selfsame-ml/selfsame/recipe"
@@ -69,13 +66,12 @@ type TreeConfig struct {
 	Groups    map[string]string // species -> clade, for colours
 	Choosing  []string          // species of the reference that the layer is chosen on; nil: halves, 60 times
 	Variant   *lineage.Variant  // of the tree; see lineage.Config
-	// Windows are read of each genome, at most; 0 is TreeWindows. Replicates of the bootstrap; 0 is TreeReplicates, -1 none. Background is the order of the Markov
-	// chain that stands for composition: 0 is TreeBackground, -1 is order 0.
-	Windows, Replicates, Background int
-	Force                           bool // train again what is trained
-	NoControls                      bool // no untrained networks, words, sketches
-	NoBits                          bool // no bits per base
-	Seed                            uint64
+	// Windows are read of each genome, at most; 0 is TreeWindows. Replicates of the bootstrap; 0 is TreeReplicates, -1 none.
+	Windows, Replicates int
+	Force               bool // train again what is trained
+	NoControls          bool // no untrained networks, words, sketches
+	NoBits              bool // no bits per base
+	Seed                uint64
 
 	CacheDir string
 	Engine   engine.Config
@@ -87,12 +83,6 @@ type TreeConfig struct {
 const (
 	TreeWindows    = 500
 	TreeReplicates = 100
-	TreeBackground = 2
-)
-
-const (
-	treeWord   = 4      // bases of the words that states are regressed on, at most
-	treeSpread = 10_000 // windows of a whole genome whose words are counted
 )
 
 const treeRows = 16 // windows of one call of the network: more of them leave the cache
@@ -116,7 +106,7 @@ func Tree(ctx context.Context, cfg TreeConfig) (*TreeReport, error) {
 		return nil, err
 	}
 	t.rep = &TreeReport{
-		Format: 1, Version: Version(), Created: time.Now().UTC(), Command: t.cfg.Command, Windows: t.cfg.Windows, Background: t.cfg.Background,
+		Format: 1, Version: Version(), Created: time.Now().UTC(), Command: t.cfg.Command, Windows: t.cfg.Windows,
 		Replicates: t.cfg.Replicates, Seed: t.cfg.Seed,
 	}
 	if t.cfg.Reference != "" {
@@ -150,7 +140,7 @@ func Tree(ctx context.Context, cfg TreeConfig) (*TreeReport, error) {
 	if t.rep.Result, err = lineage.Draw(ctx, draw); err != nil {
 		return nil, t.interrupted(ctx, err)
 	}
-	t.warnings(draw.Networks[0])
+	t.warnings()
 	for _, w := range t.rep.Warnings {
 		t.tell("warning", map[string]any{"text": w})
 	}
@@ -197,8 +187,7 @@ type treeMaker struct {
 	engine   *engine.Engine
 	rep      *TreeReport
 	anchors  [][]genome.Anchor
-	marks    []string       // of the genomes
-	words    [2][][]float64 // of whole genomes, see lineage.Summariser.Words
+	marks    []string // of the genomes
 	controls []lineage.Control
 	bits     []genome.Score
 	tree     *phylo.Tree // the reference
@@ -239,7 +228,6 @@ func (t *treeMaker) defaults() error {
 	if err := errors.Join(
 		orDefault(&c.Windows, TreeWindows, 2, 100_000, "windows of a genome"),
 		orDefault(&c.Replicates, TreeReplicates, 0, 10_000, "replicates of the bootstrap"),
-		orDefault(&c.Background, TreeBackground, 0, genome.MaxBackground, "as the order of the background"),
 		orDefault(&c.Seeds, 1, 1, 1000, "seeds"),
 	); err != nil {
 		return err
@@ -395,13 +383,7 @@ func (t *treeMaker) network(ctx context.Context, k int, dir string, draw *lineag
 	}
 	draw.Networks = append(draw.Networks, sum)
 	if !t.cfg.NoControls {
-		em, err := train.NewEmbedderMode(t.engine, t.engine.Mode().FP32(), s)
-		if err != nil {
-			return err
-		}
-		start := em.Start(r.Seed)
-		em.Close()
-		if sum, err = t.states(ctx, s, fmt.Sprintf("untrained network of seed %d", r.Seed), start); err != nil {
+		if sum, err = t.states(ctx, s, fmt.Sprintf("untrained network of seed %d", r.Seed), nil); err != nil {
 			return t.interrupted(ctx, err)
 		}
 		draw.Untrained = append(draw.Untrained, sum)
@@ -561,79 +543,53 @@ func (t *treeMaker) control(names []string, words map[int][][]float64, sketches 
 	})
 }
 
-// states summarises the hidden states of one network, or reads what an earlier call has kept.
+// states summarises the hidden states of one network, or reads what an earlier call has kept. Without weights it is the untrained network of the seed of s.
 func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, weights map[string]train.Value) (*lineage.Summary, error) {
 	enc, err := s.Encoder()
 	if err != nil {
 		return nil, err
 	}
 	net := enc.(*genome.Encoder)
-	_, names := genomesOf(s)
-	digest := train.Digest(weights)
-	h := sha256.New()
-	fmt.Fprintf(h, "7 %x %s %q %d %d %d %d %d %v", digest, s.Hash(), t.marks, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Background, t.cfg.Seed, s.Recipe().Encoder)
-	key := hex.EncodeToString(h.Sum(nil))
-	path := filepath.Join(t.cfg.Out, "states", key[:16]+".safetensors")
-	if sum, err := readSummary(path, key, names); sum != nil && err == nil {
-		return sum, nil
-	}
 	f, err := train.NewForwardMode(t.engine, "genome layers", t.engine.Mode().FP32(), []domain.Field{s.Input()}, treeRows, func(sc *nn.Scope, in map[string]*graph.Node) []*graph.Node {
-		return net.Layers(sc.In(train.EncoderScope), in[genome.InputName])
+		states, scores := net.Layers(sc, in[genome.InputName])
+		return append(states, scores...)
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if weights == nil {
+		weights = map[string]train.Value{}
+		for _, d := range f.Decls() {
+			weights[d.Name] = train.Value{Dims: d.Dims, Data: d.Start(s.Recipe().Seed)}
+		}
+	}
+	_, names := genomesOf(s)
+	digest := train.Digest(weights)
+	h := sha256.New()
+	fmt.Fprintf(h, "9 %x %s %q %d %d %d %d %v", digest, s.Hash(), t.marks, t.rep.Window, t.cfg.Windows, t.cfg.Replicates, t.cfg.Seed, s.Recipe().Encoder)
+	key := hex.EncodeToString(h.Sum(nil))
+	path := filepath.Join(t.cfg.Out, "states", key[:16]+".safetensors")
+	if sum, err := readSummary(path, key, names); sum != nil && err == nil {
+		return sum, nil
+	}
 	if err := f.Bind(weights); err != nil {
 		return nil, err
 	}
-	size := s.Recipe().Data.Size
 	total := 0
 	for _, a := range t.anchors {
 		total += len(a)
 	}
 	done, progress := 0, t.progress()
-	add := lineage.NewSummariser(names, net.Depth(), net.Dim(), t.cfg.Replicates, t.cfg.Seed)
-	keys := make([][]uint64, len(t.anchors))
+	layers, widths := net.Depth(), f.Widths()
+	add := lineage.NewSummariser(names, layers, widths[0], widths[layers], t.cfg.Replicates, t.cfg.Seed)
 	for g, list := range t.anchors {
-		for _, a := range list {
-			keys[g] = append(keys[g], a.Hash)
-		}
-	}
-	add.Share(keys)
-	k := wordLength(total)
-	if k > 0 {
-		if err := t.countWords(ctx, s, k); err != nil {
-			return nil, err
-		}
-		add.Words(t.words[0], t.words[1])
-	}
-	window := make([][]float32, net.Depth())
-	for l := range window {
-		window[l] = make([]float32, net.Dim())
-	}
-	for g, list := range t.anchors {
-		counts, words := make([]float32, 2*len(list)<<(2*k)), 1<<(2*k)
-		wordsOf := func(i int) []float32 { return counts[i*words : (i+1)*words] }
-		// Every window is followed by its background.
 		fill := func(dst []domain.Array, row, i int) error {
-			s.FillAnchor(&dst[0], row, g, list[i/2])
-			if i%2 == 1 {
-				genome.Background(dst[0].U8[row*size:(row+1)*size], t.cfg.Background, rng.New(t.cfg.Seed, rng.Probe, 14, list[i/2].Hash))
-			}
-			if k > 0 {
-				kmer.Count(wordsOf(i), dst[0].U8[row*size+1:(row+1)*size], k)
-			}
+			s.FillAnchor(&dst[0], row, g, list[i])
 			return ctx.Err()
 		}
-		err := f.All(2*len(list), fill, func(i int, out [][]float32) error {
-			if i%2 == 0 {
-				for l := range window {
-					copy(window[l], out[l])
-				}
-				return nil
-			}
-			add.Add(lineage.Window{Key: list[i/2].Hash, States: window, Background: out, Words: wordsOf(i - 1), BackgroundWords: wordsOf(i)})
+		err := f.All(len(list), fill, func(i int, out [][]float32) error {
+			add.Add(lineage.Window{Key: list[i].Hash, States: out[:layers], Scores: out[layers:]})
 			done++
 			progress("states of the "+what, done, total)
 			return nil
@@ -649,41 +605,6 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 	return sum, writeSummary(path, key, sum)
 }
 
-// wordLength is that of the words that states are regressed on: there are 20 windows a word or more. 0: too few windows for any.
-func wordLength(windows int) int {
-	k := 0
-	for k < treeWord && windows >= 20<<(2*(k+1)) {
-		k++
-	}
-	return k
-}
-
-// countWords counts words of whole genomes.
-func (t *treeMaker) countWords(ctx context.Context, s *genome.Samples, k int) error {
-	if t.words[0] != nil && len(t.words[0][0]) == 1<<(2*k) {
-		return nil
-	}
-	n := len(t.anchors)
-	t.words = [2][][]float64{make([][]float64, n), make([][]float64, n)}
-	progress := t.progress()
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for g := range n {
-		group.Go(func() error {
-			var err error
-			t.words[0][g], t.words[1][g], err = s.MeanWords(ctx, g, treeSpread, k, t.cfg.Background, t.cfg.Seed)
-			return err
-		})
-	}
-	progress("words of whole genomes", 0, n)
-	if err := group.Wait(); err != nil {
-		t.words = [2][][]float64{}
-		return err
-	}
-	progress("words of whole genomes", n, n)
-	return nil
-}
-
 func writeSummary(path, key string, s *lineage.Summary) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("selfsame: %w", err)
@@ -694,22 +615,13 @@ func writeSummary(path, key string, s *lineage.Summary) error {
 		windows[g] = float32(w)
 	}
 	list := []store.Tensor{{Name: "windows", DType: store.F32, Shape: []int{n}, Data: windows}}
-	for f, name := range []string{"raw", "net"} {
+	for k, w := range s.Width {
+		name := lineage.Kind(k).String()
 		list = append(list,
-			store.Tensor{Name: name + ".mean", DType: store.F32, Shape: []int{1 + s.Replicates, s.Layers, n, s.Width}, Data: s.Mean[f]},
-			store.Tensor{Name: name + ".cov", DType: store.F32, Shape: []int{s.Layers, s.Width, s.Width}, Data: s.Cov[f]})
-		var all []float32
-		for _, r := range s.Relatives {
-			all = append(all, r.Difference[f]...)
-		}
-		list = append(list, store.Tensor{Name: name + ".relatives", DType: store.F32, Shape: []int{len(s.Relatives), 1 + s.Replicates, s.Layers, s.Width}, Data: all})
+			store.Tensor{Name: name + ".mean", DType: store.F32, Shape: []int{1 + s.Replicates, s.Layers, n, w}, Data: s.Mean[k]},
+			store.Tensor{Name: name + ".cov", DType: store.F32, Shape: []int{s.Layers, w, w}, Data: s.Cov[k]})
 	}
-	var pairs []float32
-	for _, r := range s.Relatives {
-		pairs = append(pairs, float32(r.I), float32(r.J), float32(r.Shared))
-	}
-	list = append(list, store.Tensor{Name: "relatives", DType: store.F32, Shape: []int{len(s.Relatives), 3}, Data: pairs})
-	return store.SaveTensors(path, list, map[string]string{"key": key, "crowded": strconv.Itoa(s.Crowded)})
+	return store.SaveTensors(path, list, map[string]string{"key": key})
 }
 
 // readSummary gives nil where the file is not there or of something else.
@@ -722,39 +634,19 @@ func readSummary(path, key string, names []string) (*lineage.Summary, error) {
 		return nil, err
 	}
 	s := &lineage.Summary{Names: names}
-	s.Crowded, _ = strconv.Atoi(ts.Meta["crowded"]) // states that were kept before there was one have none
-	mean := ts.Get("raw.mean")
-	if mean == nil || len(mean.Shape) != 4 || mean.Shape[2] != len(names) {
-		return nil, nil
-	}
-	s.Replicates, s.Layers, s.Width = mean.Shape[0]-1, mean.Shape[1], mean.Shape[3]
-	for f, name := range []string{"raw", "net"} {
-		if s.Mean[f], err = ts.Get(name + ".mean").F32Data(mean.Shape...); err != nil {
+	for k := range s.Width {
+		name := lineage.Kind(k).String()
+		mean := ts.Get(name + ".mean")
+		if mean == nil || len(mean.Shape) != 4 || mean.Shape[2] != len(names) {
+			return nil, nil
+		}
+		w := mean.Shape[3]
+		s.Replicates, s.Layers, s.Width[k] = mean.Shape[0]-1, mean.Shape[1], w
+		if s.Mean[k], err = mean.F32Data(mean.Shape...); err != nil {
 			return nil, err
 		}
-		if s.Cov[f], err = ts.Get(name+".cov").F32Data(s.Layers, s.Width, s.Width); err != nil {
+		if s.Cov[k], err = ts.Get(name+".cov").F32Data(s.Layers, w, w); err != nil {
 			return nil, err
-		}
-	}
-	if relatives := ts.Get("relatives"); relatives != nil && len(relatives.Shape) == 2 {
-		n := relatives.Shape[0]
-		pairs, err := relatives.F32Data(n, 3)
-		if err != nil {
-			return nil, err
-		}
-		s.Relatives = make([]lineage.Relatives, n)
-		for k := range s.Relatives {
-			s.Relatives[k].I, s.Relatives[k].J, s.Relatives[k].Shared = int(pairs[3*k]), int(pairs[3*k+1]), int(pairs[3*k+2])
-		}
-		for f, name := range []string{"raw", "net"} {
-			all, err := ts.Get(name+".relatives").F32Data(n, 1+s.Replicates, s.Layers, s.Width)
-			if err != nil {
-				return nil, err
-			}
-			size := (1 + s.Replicates) * s.Layers * s.Width
-			for k := range s.Relatives {
-				s.Relatives[k].Difference[f] = all[k*size : (k+1)*size]
-			}
 		}
 	}
 	windows, err := ts.Get("windows").F32Data(len(names))
@@ -796,16 +688,13 @@ func (t *treeMaker) compare(ctx context.Context, s *genome.Samples, fit int, wei
 }
 
 // warnings gathers what a reader must know, and the bits per base of all seeds.
-func (t *treeMaker) warnings(first *lineage.Summary) {
+func (t *treeMaker) warnings() {
 	r := t.rep
 	if len(r.Missing) > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("not in the reference, so in the tree but not scored: %s", strings.Join(r.Missing, ", ")))
 	}
 	if len(r.Absent) > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("in the reference without a genome: %s", strings.Join(r.Absent, ", ")))
-	}
-	if first.Crowded > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d pairs of genomes share windows, more than memory is set aside for: their mean states are compared, not their shared windows", first.Crowded))
 	}
 	type group struct{ part, method string }
 	var order []group
@@ -867,16 +756,16 @@ func (t *treeMaker) write(first *lineage.Summary) error {
 			return fmt.Errorf("selfsame: %s: %w", f.name, err)
 		}
 	}
-	n, err := store.CreateNPY(filepath.Join(t.cfg.Out, TreeEmbeddings), first.Layers, first.Width)
+	n, err := store.CreateNPY(filepath.Join(t.cfg.Out, TreeEmbeddings), first.Layers, first.Width[r.Variant.Kind])
 	if err != nil {
 		return err
 	}
 	defer n.Abort()
-	row := make([]float32, 0, first.Layers*first.Width)
+	row := make([]float32, 0, first.Layers*first.Width[r.Variant.Kind])
 	for g := range first.Names {
 		row = row[:0]
 		for l := range first.Layers {
-			row = append(row, first.State(r.Variant.Background, l, g)...)
+			row = append(row, first.Of(r.Variant.Kind, l, g)...)
 		}
 		if err := n.Write(row); err != nil {
 			return err
@@ -903,20 +792,20 @@ func lineOf(name string) string {
 	}, name)
 }
 
-// writeStates writes a line a species: its name and its state in the layer of the tree, in the first network.
+// writeStates writes a line a species: its name and its mean state or score in the layer of the tree, in the first network.
 func writeStates(w io.Writer, s *lineage.Summary, v lineage.Variant) error {
 	c := csv.NewWriter(w)
 	c.Comma = '\t'
 	head := []string{"species"}
-	for j := range s.Width {
-		head = append(head, fmt.Sprintf("state%d", j))
+	for j := range s.Width[v.Kind] {
+		head = append(head, fmt.Sprintf("%s%d", v.Kind, j))
 	}
 	if err := c.Write(head); err != nil {
 		return err
 	}
 	for g, name := range s.Names {
 		row := []string{lineOf(name)}
-		for _, x := range s.State(v.Background, v.Layer, g) {
+		for _, x := range s.Of(v.Kind, v.Layer, g) {
 			row = append(row, strconv.FormatFloat(float64(x), 'g', -1, 32))
 		}
 		if err := c.Write(row); err != nil {

@@ -46,10 +46,16 @@ func TestTreeOfLife(t *testing.T) {
 		all[r.Family] = r.All
 		t.Logf("%-20s %-40s nRF %.3f nQD %.3f", r.Family, r.Chosen, r.All.NRF.Mean, r.All.NQD.Mean)
 	}
-	// A network of this size, trained for two minutes, knows the tree worse than the recipe's: 0.393 was measured, as good as without training (0.381).
-	const bound = 0.43
-	if got := all[lineage.FamilyNetwork].NQD.Mean; got > bound || got > all[lineage.FamilyGC].NQD.Mean-0.1 {
-		t.Errorf("quartet distance %.3f, want %.2f at most and 0.1 below GC content (%.3f)", got, bound, all[lineage.FamilyGC].NQD.Mean)
+	// 0.133 was measured, 0.378 without training, 0.255 of the best control.
+	const bound = 0.2
+	got := all[lineage.FamilyNetwork].NQD.Mean
+	if got > bound {
+		t.Errorf("quartet distance %.3f, want %.2f at most", got, bound)
+	}
+	for _, family := range []string{lineage.FamilyUntrained, lineage.FamilyGC, lineage.FamilyWords, lineage.FamilyMash} {
+		if other := all[family].NQD.Mean; got > other-0.1 {
+			t.Errorf("quartet distance %.3f, want 0.1 below %s (%.3f)", got, family, other)
+		}
 	}
 	clade := func(taxa ...string) bool {
 		ok, err := phylo.IsClade(rep.Tree, taxa)
@@ -58,8 +64,11 @@ func TestTreeOfLife(t *testing.T) {
 		}
 		return ok
 	}
-	if !clade("Homo_sapiens", "Pan_troglodytes", "Gorilla_gorilla", "Pongo_abelii") || !clade("Plasmodium_falciparum", "Plasmodium_knowlesi") {
-		t.Errorf("great apes or plasmodia are torn apart: %s", rep.Newick)
+	apes := []string{"Homo_sapiens", "Pan_troglodytes", "Gorilla_gorilla", "Pongo_abelii"}
+	fungi := []string{"Zymoseptoria_tritici", "Zymoseptoria_pseudotritici", "Zymoseptoria_ardabiliae", "Zymoseptoria_passerinii", "Ustilago_maydis"}
+	plasmodia := []string{"Plasmodium_falciparum", "Plasmodium_knowlesi"}
+	if !clade(apes...) || !clade(plasmodia...) || !clade(fungi...) || !clade(slices.Concat(apes, plasmodia, fungi)...) {
+		t.Errorf("great apes, plasmodia, fungi or eukaryotes are torn apart: %s", rep.Newick)
 	}
 	filesOfTree(t, out, rep)
 }
@@ -144,7 +153,7 @@ func small(t *testing.T, dir string) string {
 	return path
 }
 
-// TestTreeOfRelatives: two genomes that differ by 1 % share windows, are told to and are next to each other; states that are read back give the same distances.
+// TestTreeOfRelatives: two genomes that differ by 1 % are next to each other; states that are read back give the same distances.
 func TestTreeOfRelatives(t *testing.T) {
 	dir := pool(t, []string{"a", "b", "c"}, 6000)
 	b, err := os.ReadFile(filepath.Join(dir, "a.fa"))
@@ -167,9 +176,6 @@ func TestTreeOfRelatives(t *testing.T) {
 		rep, err := selfsame.Tree(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
-		}
-		if len(rep.Shared) < 1 || min(rep.Shared[0].A, rep.Shared[0].B) != "a" || max(rep.Shared[0].A, rep.Shared[0].B) != "sister" || rep.Shared[0].Windows < 40 {
-			t.Errorf("windows shared: %+v", rep.Shared)
 		}
 		near := rep.Matrix.At(slices.Index(rep.Matrix.Names, "a"), slices.Index(rep.Matrix.Names, "sister"))
 		for _, other := range []string{"b", "c"} {
@@ -269,7 +275,7 @@ func TestTreeErrors(t *testing.T) {
 	if err := run(selfsame.TreeConfig{}); !errors.Is(err, selfsame.ErrTree) {
 		t.Errorf("nothing named: %v", err)
 	}
-	if err := run(selfsame.TreeConfig{Recipe: small(t, dir), Variant: &lineage.Variant{Layer: 9, Background: true, Distance: lineage.Cosine}}); !strings.Contains(err.Error(), "layer 9") {
+	if err := run(selfsame.TreeConfig{Recipe: small(t, dir), Variant: &lineage.Variant{Layer: 9, Kind: lineage.Score, Distance: lineage.Cosine}}); !strings.Contains(err.Error(), "layer 9") {
 		t.Errorf("a layer that is not there: %v", err)
 	}
 }

@@ -15,28 +15,29 @@ import (
 
 	"github.com/selfsame-ml/selfsame"
 	"github.com/selfsame-ml/selfsame/dataset"
-	"github.com/selfsame-ml/selfsame/domain/dna/genome"
 	"github.com/selfsame-ml/selfsame/domain/dna/lineage"
 )
 
 func treeCommand(a *app) *cobra.Command {
 	cfg := selfsame.TreeConfig{}
 	var groups, choosing, distance string
-	var layer, background int
-	var raw bool
+	var layer int
+	var states bool
 	c := &cobra.Command{
 		Use:   "tree RECIPE | RUN...",
 		Short: "Draw the tree of species from the hidden states of a genome model",
 		Long: `tree trains a language model of genomes (a recipe with data.task: genomes), or takes
 trained ones, and draws the tree of species that their hidden states give: the mean
-state of each genome in every layer, less that of its background, distances,
-neighbour joining, support by resampling windows.
+of each genome in every layer, distances, neighbour joining, support by resampling
+windows.
 
-The background is what the same network makes of windows drawn from a Markov chain of
-low order with the words of the window itself: what is left is not composition.
+The mean is of Fisher scores: hidden states times what the network got wrong of the
+next base. What it predicts right, such as composition, falls out. --states takes the
+hidden states alone.
 
-With --reference the same scores are given to an untrained network, GC content, words
-of 4, 6 and 8 bases, composition vectors (CVTree), Mash sketches and random trees.
+With --reference the same is measured of mean hidden states, an untrained network, GC
+content, words of 4, 6 and 8 bases, composition vectors (CVTree), Mash sketches and
+random trees.
 The layer is chosen on half of the species of the reference (or --choose) and reported
 on the others, then the other way round, over 60 partings. Species that the reference
 lacks are in the tree, but not scored.
@@ -71,8 +72,6 @@ OUT/states: a second call with another reference is quick.`,
 				return usagef("tree: --windows %d is less than 2", cfg.Windows)
 			case cfg.Replicates < 0:
 				return usagef("tree: --replicates %d is negative", cfg.Replicates)
-			case background < 0 || background > genome.MaxBackground:
-				return usagef("tree: --background %d is not within 0 and %d", background, genome.MaxBackground)
 			}
 			var err error
 			if cfg.Groups, err = readGroups(groups); err != nil {
@@ -85,8 +84,12 @@ OUT/states: a second call with another reference is quick.`,
 					}
 				}
 			}
-			if cmd.Flags().Changed("layer") || distance != "" || raw {
-				cfg.Variant = &lineage.Variant{Layer: -1, Background: !raw, Distance: lineage.Default(1).Distance}
+			if cmd.Flags().Changed("layer") || distance != "" || states {
+				v := lineage.Default(1)
+				if v.Layer = -1; states {
+					v.Kind = lineage.State
+				}
+				cfg.Variant = &v
 				if cmd.Flags().Changed("layer") {
 					if cfg.Variant.Layer = layer; layer < 0 {
 						return usagef("tree: --layer %d: layers begin at 0", layer)
@@ -97,9 +100,6 @@ OUT/states: a second call with another reference is quick.`,
 						return usagef("tree: --distance %q is not one of %s", distance, strings.Join(lineage.Distances(), ", "))
 					}
 				}
-			}
-			if cfg.Background = background; background == 0 {
-				cfg.Background = -1
 			}
 			if cfg.Replicates == 0 {
 				cfg.Replicates = -1
@@ -134,13 +134,12 @@ OUT/states: a second call with another reference is quick.`,
 	f.StringVar(&choosing, "choose", "", "`species` that the layer is chosen on, by commas")
 	f.IntVar(&layer, "layer", -1, "take this `layer` instead of choosing one")
 	f.StringVar(&distance, "distance", "", "take this `distance` (default "+lineage.Default(1).Distance+"): "+strings.Join(lineage.Distances(), ", "))
-	f.BoolVar(&raw, "raw", false, "take states without taking the background away")
+	f.BoolVar(&states, "states", false, "take mean hidden states instead of Fisher scores")
 	f.IntVar(&cfg.Windows, "windows", selfsame.TreeWindows, "`windows` read of each genome")
 	f.IntVar(&cfg.Replicates, "replicates", selfsame.TreeReplicates, "`replicates` of the bootstrap over windows")
-	f.IntVar(&background, "background", selfsame.TreeBackground, "`order` of the Markov chain of the background")
 	f.BoolVar(&cfg.NoControls, "no-controls", false, "without untrained networks, words, sketches")
 	f.BoolVar(&cfg.NoBits, "no-bits", false, "without bits per base beside Markov models")
-	f.Uint64Var(&cfg.Seed, "seed", 0, "of windows, backgrounds, bootstrap, random trees")
+	f.Uint64Var(&cfg.Seed, "seed", 0, "of windows, bootstrap, random trees")
 	f.StringVar(&cfg.Engine.Kind, "engine", "", "go, xla or auto")
 	completeValues(c, "engine", engineKinds)
 	completeValues(c, "distance", lineage.Distances())

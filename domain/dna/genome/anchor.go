@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"container/heap"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/selfsame-ml/selfsame/domain"
@@ -137,58 +136,6 @@ func (b *bottom) Pop() any {
 	a := b.list[len(b.list)-1]
 	b.list = b.list[:len(b.list)-1]
 	return a
-}
-
-// MaxBackground is the highest order of Background.
-const MaxBackground = 4
-
-// Background redraws a window of tokens (Begin, then bases) in place from the Markov chain of an order whose transitions are those of the window
-// itself, each as often as it occurs there. In the mean over draws words of order+1 bases are as frequent as in the window, at every place of a
-// draw; all that is longer is lost. Order 0 keeps the composition only. The window is taken as a ring, since else no draw would come back from its
-// end to its beginning: the words over the joint, order of them, may be new. Windows of no more bases than the order stay as they are, and
-// so do all at orders outside of 0..MaxBackground.
-// Bases are drawn by the inverse of their cumulative distribution, so that two windows that differ little, with generators of the same key, have
-// backgrounds that differ little (common random numbers): what chance puts into both falls out of the difference.
-func Background(tokens []uint8, order int, r *rand.Rand) {
-	const letters = 5 // with unknown bases
-	if order < 0 || order > MaxBackground || len(tokens) <= order+1 {
-		return
-	}
-	b := tokens[1:]
-	contexts := 1
-	for range order {
-		contexts *= letters
-	}
-	ring := append(slices.Clone(b[len(b)-order:]), b...) // ring[i:i+order] stands before b[i]
-	context := func(before []uint8) int {
-		k := 0
-		for _, c := range before {
-			k = k*letters + int(min(c, unknown))
-		}
-		return k
-	}
-	first := make([]int32, contexts+1) // of each context among next
-	for i := range b {
-		first[context(ring[i:i+order])+1]++
-	}
-	for k := range contexts {
-		first[k+1] += first[k]
-	}
-	next, at := make([]uint8, len(b)), slices.Clone(first)
-	for i, c := range b {
-		k := context(ring[i : i+order])
-		next[at[k]] = c
-		at[k]++
-	}
-	for k := range contexts {
-		slices.Sort(next[first[k]:first[k+1]])
-	}
-	start := int(r.Float64() * float64(len(b)))
-	copy(b, ring[start:start+order])
-	for i := order; i < len(b); i++ {
-		k := context(b[i-order : i])
-		b[i] = next[first[k]+int32(r.Float64()*float64(first[k+1]-first[k]))]
-	}
 }
 
 // Contigs gives the sequences of genome g one by one as codes: 0..3 A, C, G, T, 8 more where soft-masked, all else unknown. They must not be changed.

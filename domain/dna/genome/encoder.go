@@ -106,14 +106,29 @@ func (e *Encoder) Encode(s *nn.Scope, x *graph.Node) domain.Features {
 	return domain.Features{Pooled: graph.ReduceMean(last, 1), Tokens: last}
 }
 
-// Layers gives the mean hidden state over the positions of every layer [batch, width]: of the first map, then of each block; the
-// last is Features.Pooled. s is the scope that Encode takes.
-func (e *Encoder) Layers(s *nn.Scope, x *graph.Node) []*graph.Node {
-	all := e.states(s, x)
-	for k := range all {
-		all[k] = graph.ReduceMean(all[k], 1)
+// Layers gives two means over the positions of windows x [batch, length] for every layer: of the first map, then of each block. The hidden state h is the
+// one [batch, width]; of the last layer it is Features.Pooled. The other [batch, 4*width] is the Fisher score (Jaakkola & Haussler 1998),
+//
+//	U = mean over t of (e(t) - p(t)) h(t)',
+//
+// with e(t) 1 for the base behind token t, else 0, and p(t) the four probabilities that the network gives: row by row the gradient of the mean log-likelihood (in nats) with respect to the
+// weights [4, width] of a linear map of the layer that is added to the logits, where these are 0. The last token, whose next base x does not hold, and those with an
+// unknown base behind them are left out. s is the root scope, as for Logits.
+func (e *Encoder) Layers(s *nn.Scope, x *graph.Node) (states, scores []*graph.Node) {
+	all := e.states(s.In("encoder"), x)
+	logits := e.logits(s.In("restorer").In(Next), domain.Features{Tokens: all[len(all)-1]})
+	batch, n := x.Shape().Dimensions[0], x.Shape().Dimensions[1]-1
+	cut := func(v *graph.Node) *graph.Node { return graph.SliceAxis(v, 1, graph.AxisRange(0, n)) }
+	next := graph.ConvertDType(graph.StopGradient(graph.SliceAxis(x, 1, graph.AxisRange(1, n+1))), dtypes.Int32)
+	hot := graph.SliceAxis(graph.OneHot(next, Tokens, dtypes.Float32), -1, graph.AxisRange(0, bases)) // of an unknown base: zeros
+	known := graph.ReduceSum(hot, -1)
+	miss := graph.Sub(hot, graph.Mul(graph.Exp(nn.LogSoftmax(cut(logits))), graph.InsertAxes(known, -1)))
+	miss = graph.Div(miss, graph.Reshape(graph.MaxScalar(graph.ReduceSum(known, 1), 1), batch, 1, 1))
+	for _, h := range all {
+		states = append(states, graph.ReduceMean(h, 1))
+		scores = append(scores, graph.Reshape(graph.Einsum("btc,btw->bcw", miss, cut(h)), batch, bases*e.cfg.Width))
 	}
-	return all
+	return states, scores
 }
 
 // Depth is the number of layers that Layers gives.

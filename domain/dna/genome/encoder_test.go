@@ -166,9 +166,9 @@ func TestCausal(t *testing.T) {
 		}
 		enginetest.Each(t, func(t *testing.T, e *engine.Engine) {
 			out := forward(t, e, 2, window, tokens, func(s *nn.Scope, x *graph.Node) []*graph.Node {
-				all := enc.Layers(s.In("encoder"), x)
-				if len(all) != enc.Depth() {
-					t.Fatalf("%d layers, want %d", len(all), enc.Depth())
+				all, scores := enc.Layers(s, x)
+				if len(all) != enc.Depth() || len(scores) != enc.Depth() {
+					t.Fatalf("%d layers and %d of scores, want %d", len(all), len(scores), enc.Depth())
 				}
 				return append([]*graph.Node{enc.Logits(s, x), enc.Encode(s.In("encoder"), x).Pooled}, all...)
 			})
@@ -193,6 +193,61 @@ func TestCausal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestScores: the score of a layer is the gradient of the mean log-likelihood of the next bases with respect to a linear map of its states that is added to the logits; unknown
+// bases do not count, and a window of nothing else has a score of 0.
+func TestScores(t *testing.T) {
+	const window, rows, width = 24, 3, 8
+	r := rng.New(2, rng.Generate)
+	tokens := make([]uint8, rows*window)
+	for i := range tokens {
+		tokens[i] = uint8(r.IntN(4))
+	}
+	for row := range rows {
+		tokens[row*window] = Begin
+	}
+	for i := range 5 {
+		tokens[window+7+i] = unknown
+	}
+	for i := 1; i < window; i++ {
+		tokens[2*window+i] = unknown
+	}
+	enc, err := NewEncoder(recipe.Encoder{Kind: recipe.EncoderConvLM, Width: width, Depth: 2}, window, even)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enginetest.Each(t, func(t *testing.T, e *engine.Engine) {
+		out := forward(t, e, rows, window, tokens, func(s *nn.Scope, x *graph.Node) []*graph.Node {
+			_, scores := enc.Layers(s, x)
+			g := x.Graph()
+			next := graph.ConvertDType(graph.SliceAxis(x, 1, graph.AxisRange(1)), dtypes.Int32)
+			hot := graph.SliceAxis(graph.OneHot(next, Tokens, dtypes.Float32), -1, graph.AxisRange(0, bases))
+			count := graph.MaxScalar(graph.ReduceSum(hot, 1, 2), 1)
+			for _, h := range enc.states(s.In("encoder"), x) {
+				w := graph.Zeros(g, shapes.Make(dtypes.Float32, rows, bases, width))
+				logits := graph.Add(enc.Logits(s, x), graph.Einsum("btw,bcw->btc", h, w))
+				logp := graph.SliceAxis(nn.LogSoftmax(logits), 1, graph.AxisRange(0, window-1))
+				scores = append(scores, graph.Gradient(graph.ReduceAllSum(graph.Div(graph.ReduceSum(graph.Mul(hot, logp), 1, 2), count)), w)[0])
+			}
+			return scores
+		})
+		for l := range enc.Depth() {
+			got, want := out[l], out[enc.Depth()+l]
+			size := 0.0
+			for i := range want {
+				if d := math.Abs(float64(got[i] - want[i])); d > 1e-5 {
+					t.Fatalf("layer %d, entry %d: %g, want %g", l, i, got[i], want[i])
+				}
+				if size = max(size, math.Abs(float64(got[i]))); i >= 2*bases*width && got[i] != 0 {
+					t.Fatalf("layer %d: the score of unknown bases is %g", l, got[i])
+				}
+			}
+			if size < 1e-3 {
+				t.Errorf("layer %d: scores of %g at most show nothing", l, size)
+			}
+		}
+	})
 }
 
 // TestRestore holds the losses against plain Go from the logits; an unknown base does not count.

@@ -41,11 +41,8 @@ func (c *Counter) K() int { return c.k }
 
 // Add counts the words of one contig (codes as in the package comment). The order of contigs and their strands do not matter. It does
 // not allocate.
-func (c *Counter) Add(codes []uint8) { Count(c.counts, codes, c.k) }
-
-// Count adds the words of k bases of some codes to counts [4^k], of this strand alone; the first base of a word is its highest digit. Words with an unknown
-// base do not count. It does not allocate.
-func Count[T uint64 | float32](counts []T, codes []uint8, k int) {
+func (c *Counter) Add(codes []uint8) {
+	counts, k := c.counts, c.k
 	mask := uint(len(counts) - 1)
 	word, known := uint(0), 0
 	for _, b := range codes {

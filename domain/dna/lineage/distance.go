@@ -11,67 +11,58 @@ import (
 	"github.com/selfsame-ml/selfsame/phylo"
 )
 
-// Distances between mean states, by name. m1 and m2 are the states of two species, c the mean over all species, S the covariance of windows
-// around the mean of their genome (Summary.Cov) with a ridge. The cosine of a state of 0 counts as 0, between two of them as 1.
+// Distances between species, by name. m1 and m2 are the mean states or scores of two species, c the mean over all species, S the covariance of windows
+// around the mean of their genome (Summary.Cov) with a ridge. The cosine of a mean of 0 counts as 0, between two of them as 1.
 const (
-	Cosine         = "cosine"          // 1 - cos(m1, m2)
-	Euclidean      = "euclidean"       // |m1 - m2|
-	Centred        = "centred-cosine"  // 1 - cos(m1 - c, m2 - c)
-	Whitened       = "whitened"        // sqrt((m1 - m2)' S^-1 (m1 - m2)) (Mahalanobis 1936)
-	WhitenedCosine = "whitened-cosine" // centred-cosine of states whitened by S
-	// Standardised is sqrt(sum over j of (m1_j - m2_j)^2 / S_jj) (the standardised Euclidean distance). The few channels in which windows vary most lead the Euclidean
-	// distance; near relatives, which differ by chance in all of them, want many to average over. Whitening averages over all directions, but
-	// so weighs those up in which genomes hardly differ.
-	Standardised = "standardised"
-	// Both is the mean of Standardised and Whitened, each divided by its mean over all pairs. Between strangers the whitened distance is nearly the same, so that the standardised
-	// one orders them; between near relatives, whose standardised distance is that of a few channels and so of luck, the whitened one does.
-	Both = "standardised+whitened"
+	Cosine    = "cosine"         // 1 - cos(m1, m2)
+	Euclidean = "euclidean"      // |m1 - m2|
+	Centred   = "centred-cosine" // 1 - cos(m1 - c, m2 - c)
+	// Whitened is sqrt((m1 - m2)' S^-1 (m1 - m2)) (Mahalanobis 1936). The covariance of scores estimates the Fisher information, so that of scores it is the distance of the
+	// Fisher kernel (Jaakkola & Haussler 1998).
+	Whitened       = "whitened"
+	WhitenedCosine = "whitened-cosine" // centred-cosine after whitening by S
+	Standardised   = "standardised"    // sqrt(sum over j of (m1_j - m2_j)^2 / S_jj)
 )
 
 // Distances lists the distances in the order of tables.
 func Distances() []string {
-	return []string{Cosine, Euclidean, Standardised, Centred, Whitened, WhitenedCosine, Both}
+	return []string{Cosine, Euclidean, Standardised, Centred, Whitened, WhitenedCosine}
 }
 
 // whitens tells whether a distance wants the covariance of windows.
 func whitens(distance string) bool {
-	return distance == Standardised || distance == Whitened || distance == WhitenedCosine || distance == Both
+	return distance == Standardised || distance == Whitened || distance == WhitenedCosine
 }
 
 // ridge is the share of the mean variance that is added to each variance before whitening: directions in which windows do not vary would
 // else be all that counts.
 const ridge = 1e-3
 
-// Variant is a way from the states of a network to distances.
+// Variant is a way from a network to distances.
 type Variant struct {
-	Layer      int    `json:"layer"` // 0 is the first map, the last is what the head reads
-	Background bool   `json:"background"`
-	Distance   string `json:"distance"`
+	Layer    int    `json:"layer"` // 0 is the first map, the last is what the head reads
+	Kind     Kind   `json:"kind"`
+	Distance string `json:"distance"`
 }
 
-// String is as in tables: "layer 4 - background, euclidean".
-func (v Variant) String() string {
-	if v.Background {
-		return fmt.Sprintf("layer %d - background, %s", v.Layer, v.Distance)
-	}
-	return fmt.Sprintf("layer %d, %s", v.Layer, v.Distance)
-}
+// String is as in tables: "layer 4, score, whitened".
+func (v Variant) String() string { return fmt.Sprintf("layer %d, %s, %s", v.Layer, v.Kind, v.Distance) }
 
-// Variants are all variants of a network with so many layers.
-func Variants(layers int) []Variant {
+// Variants are all variants of some kinds of a network with so many layers.
+func Variants(layers int, kinds ...Kind) []Variant {
 	var out []Variant
-	for _, b := range []bool{true, false} {
+	for _, k := range kinds {
 		for _, d := range Distances() {
 			for l := range layers {
-				out = append(out, Variant{l, b, d})
+				out = append(out, Variant{l, k, d})
 			}
 		}
 	}
 	return out
 }
 
-// Default is the variant where nothing can be chosen for want of a reference: a low layer (a quarter of the way up), without background, in both distances.
-func Default(layers int) Variant { return Variant{min(max(1, layers/4), layers-1), true, Both} }
+// Default is the variant where nothing can be chosen for want of a reference: the scores of the middle layer in the distance of the Fisher kernel.
+func Default(layers int) Variant { return Variant{layers / 2, Score, Whitened} }
 
 // errCovariance: no genome has two windows that differ, so that nothing can be whitened.
 var errCovariance = fmt.Errorf("%w: the covariance of windows has no inverse", ErrStates)
@@ -80,7 +71,7 @@ var errCovariance = fmt.Errorf("%w: the covariance of windows has no inverse", E
 type Space struct {
 	s *Summary
 	v Variant
-	l []*mat.TriDense // Cholesky factor of S, or the root of its diagonal: L^-1 x is white, or standardised; nil: neither. Of Both one of each
+	l *mat.TriDense // Cholesky factor of S, or the root of its diagonal: L^-1 x is white, or standardised; nil: neither
 }
 
 // Space prepares a variant.
@@ -91,81 +82,48 @@ func (s *Summary) Space(v Variant) (*Space, error) {
 	if !slices.Contains(Distances(), v.Distance) {
 		return nil, fmt.Errorf("lineage: distance %q is not one of %v", v.Distance, Distances())
 	}
+	if v.Kind < 0 || v.Kind >= kinds {
+		return nil, fmt.Errorf("lineage: %s is neither %s nor %s", v.Kind, State, Score)
+	}
 	p := &Space{s: s, v: v}
 	if !whitens(v.Distance) {
-		p.l = []*mat.TriDense{nil}
 		return p, nil
 	}
-	cov := mat.NewSymDense(s.Width, nil)
-	for i := range s.Width {
+	w := s.Width[v.Kind]
+	cov := mat.NewSymDense(w, nil)
+	for i := range w {
 		for j := range i + 1 {
-			cov.SetSym(i, j, float64(s.Cov[fieldOf(v.Background)][(v.Layer*s.Width+i)*s.Width+j]))
-		}
-	}
-	mean := mat.Trace(cov) / float64(s.Width)
-	for j := range s.Width {
-		cov.SetSym(j, j, cov.At(j, j)+ridge*mean)
-	}
-	factor := func() error {
-		var ch mat.Cholesky
-		if mean <= 0 || !ch.Factorize(cov) {
-			return fmt.Errorf("%w (%s)", errCovariance, v)
-		}
-		l := mat.NewTriDense(s.Width, mat.Lower, nil)
-		ch.LTo(l)
-		p.l = append(p.l, l)
-		return nil
-	}
-	if v.Distance != Standardised {
-		if err := factor(); err != nil {
-			return nil, err
-		}
-	}
-	if v.Distance == Standardised || v.Distance == Both {
-		for i := range s.Width {
-			for j := range i {
-				cov.SetSym(i, j, 0)
+			if i == j || v.Distance != Standardised {
+				cov.SetSym(i, j, float64(s.Cov[v.Kind][(v.Layer*w+i)*w+j]))
 			}
 		}
-		if err := factor(); err != nil {
-			return nil, err
-		}
 	}
+	mean := mat.Trace(cov) / float64(w)
+	for j := range w {
+		cov.SetSym(j, j, cov.At(j, j)+ridge*mean)
+	}
+	var ch mat.Cholesky
+	if mean <= 0 || !ch.Factorize(cov) {
+		return nil, fmt.Errorf("%w (%s)", errCovariance, v)
+	}
+	p.l = mat.NewTriDense(w, mat.Lower, nil)
+	ch.LTo(p.l)
 	return p, nil
 }
 
-// Matrix gives the distances between the species; replicate 0 is of all windows, 1..Replicates are of the bootstrap. Of relatives the difference of the mean states
-// is that of Summary.Relatives.
+// Matrix gives the distances between the species; replicate 0 is of all windows, 1..Replicates are of the bootstrap.
 func (p *Space) Matrix(replicate int) (*phylo.Matrix, error) {
-	var ms []*phylo.Matrix
-	for _, l := range p.l {
-		m, err := p.matrix(replicate, l)
-		if err != nil {
-			return nil, err
-		}
-		ms = append(ms, m)
-	}
-	return together(ms), nil
-}
-
-func (p *Space) matrix(replicate int, l *mat.TriDense) (*phylo.Matrix, error) {
 	s := p.s
-	n, w, field := len(s.Names), s.Width, fieldOf(p.v.Background)
-	x := mat.NewDense(w, n+len(s.Relatives), nil) // the states, then the differences of relatives
+	n, w, kind := len(s.Names), s.Width[p.v.Kind], p.v.Kind
+	x := mat.NewDense(w, n, nil)
 	for g := range n {
-		for j, v := range s.mean(field, replicate, p.v.Layer, g) {
+		for j, v := range s.mean(kind, replicate, p.v.Layer, g) {
 			x.Set(j, g, float64(v))
-		}
-	}
-	for k, r := range s.Relatives {
-		at := (replicate*s.Layers + p.v.Layer) * w
-		for j, v := range r.Difference[field][at : at+w] {
-			x.Set(j, n+k, float64(v))
 		}
 	}
 	if p.v.Distance == Centred || p.v.Distance == WhitenedCosine {
 		for j := range w {
-			row := x.RawRowView(j)[:n]
+			row := x.RawRowView(j)
 			c := 0.0
 			for _, v := range row {
 				c += v / float64(n)
@@ -175,14 +133,14 @@ func (p *Space) matrix(replicate int, l *mat.TriDense) (*phylo.Matrix, error) {
 			}
 		}
 	}
-	if l != nil {
+	if p.l != nil {
 		var y mat.Dense
-		if err := y.Solve(l, x); err != nil {
+		if err := y.Solve(p.l, x); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrStates, err)
 		}
 		x = &y
 	}
-	cols := make([][]float64, n+len(s.Relatives))
+	cols := make([][]float64, n)
 	for g := range cols {
 		cols[g] = mat.Col(nil, g, x)
 	}
@@ -190,19 +148,12 @@ func (p *Space) matrix(replicate int, l *mat.TriDense) (*phylo.Matrix, error) {
 	angle := p.v.Distance == Cosine || p.v.Distance == Centred || p.v.Distance == WhitenedCosine
 	for i := range n {
 		for j := range i {
-			d := floats.Distance(cols[i], cols[j], 2)
 			if angle {
-				d = cosine(cols[i], cols[j])
+				out.Set(i, j, cosine(cols[i], cols[j]))
+			} else {
+				out.Set(i, j, floats.Distance(cols[i], cols[j], 2))
 			}
-			out.Set(i, j, d)
 		}
-	}
-	for k, r := range s.Relatives {
-		d := floats.Norm(cols[n+k], 2)
-		if angle {
-			d = cosineAt(cols[r.I], cols[r.J], d)
-		}
-		out.Set(r.I, r.J, d)
 	}
 	return out, nil
 }
@@ -217,15 +168,6 @@ func cosine(a, b []float64) float64 {
 		return 0
 	}
 	return 1
-}
-
-// cosineAt is the cosine distance of two states at a distance d from each other that is not quite theirs: the law of cosines.
-func cosineAt(a, b []float64, d float64) float64 {
-	x, y := floats.Norm(a, 2), floats.Norm(b, 2)
-	if x == 0 || y == 0 {
-		return cosine(a, b)
-	}
-	return min(max(0, (d*d-(x-y)*(x-y))/(2*x*y)), 2)
 }
 
 // Matrix gives the distances between the species under a variant.

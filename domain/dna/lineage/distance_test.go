@@ -14,11 +14,11 @@ import (
 
 func hasText(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
 
-// stated is a summary of one layer with the given states [genomes][width]; those without background are twice as large. A nil covariance is the identity.
+// stated is a summary of one layer with the given states [genomes][width]; the scores are twice as large. A nil covariance is the identity.
 func stated(states [][]float64, cov mat.Symmetric) *Summary {
 	n, w := len(states), len(states[0])
-	s := &Summary{Layers: 1, Width: w, Windows: make([]int, n)}
-	for f := range fields {
+	s := &Summary{Layers: 1, Width: [kinds]int{w, w}, Windows: make([]int, n)}
+	for f := range kinds {
 		s.Mean[f] = make([]float32, n*w)
 		s.Cov[f] = make([]float32, w*w)
 		for i := range w {
@@ -34,7 +34,7 @@ func stated(states [][]float64, cov mat.Symmetric) *Summary {
 	for g, x := range states {
 		s.Names = append(s.Names, string(rune('a'+g)))
 		for j, v := range x {
-			s.Mean[Raw][g*w+j], s.Mean[Net][g*w+j] = float32(v), float32(2*v)
+			s.Mean[State][g*w+j], s.Mean[Score][g*w+j] = float32(v), float32(2*v)
 		}
 	}
 	return s
@@ -61,7 +61,7 @@ func normal(seed uint64, n, w int) [][]float64 {
 	return out
 }
 
-// TestDistancesClosed holds each distance against numbers worked out by hand, with and without background.
+// TestDistancesClosed holds each distance against numbers worked out by hand, of states and of scores.
 func TestDistancesClosed(t *testing.T) {
 	states := [][]float64{{3, 0}, {0, 4}, {-3, 2}} // mean (0, 2): centred (3, -2), (0, 2), (-3, 0)
 	cov := mat.NewSymDense(2, []float64{4, 0, 0, 1})
@@ -81,15 +81,15 @@ func TestDistancesClosed(t *testing.T) {
 		{Standardised, [3]float64{math.Sqrt(9/a + 16/b), math.Sqrt(36/a + 4/b), math.Sqrt(9/a + 4/b)}, true},
 		{WhitenedCosine, [3]float64{wc01, 1 + 9/a/math.Sqrt((9/a+4/b)*9/a), 1}, false},
 	} {
-		for _, background := range []bool{false, true} {
-			m := matrix(t, stated(states, cov), Variant{0, background, c.name})
+		for kind := range kinds {
+			m := matrix(t, stated(states, cov), Variant{0, kind, c.name})
 			scale := 1.0
-			if background && c.proportional {
+			if kind == Score && c.proportional {
 				scale = 2
 			}
 			for k, ij := range [][2]int{{1, 0}, {2, 0}, {2, 1}} {
 				if got := m.At(ij[0], ij[1]); !near(got, scale*c.want[k], 1e-6) || m.At(ij[1], ij[0]) != got {
-					t.Errorf("%s %v, background %t: %g and %g, want %g", c.name, ij, background, got, m.At(ij[1], ij[0]), scale*c.want[k])
+					t.Errorf("%s %v, %s: %g and %g, want %g", c.name, ij, kind, got, m.At(ij[1], ij[0]), scale*c.want[k])
 				}
 			}
 			if m.At(0, 0) != 0 || m.At(2, 2) != 0 {
@@ -107,87 +107,19 @@ func TestDistancesCorrelated(t *testing.T) {
 		Standardised: math.Sqrt(4/a + 1/b),
 		Whitened:     math.Sqrt((4*b - 4 + a) / (a*b - 1)), // d' S^-1 d of S = (a 1; 1 b), d = (2, 1)
 	} {
-		if got := matrix(t, s, Variant{0, false, name}).At(1, 0); !near(got, want, 1e-6) {
+		if got := matrix(t, s, Variant{0, State, name}).At(1, 0); !near(got, want, 1e-6) {
 			t.Errorf("%s: %g, want %g", name, got, want)
-		}
-	}
-}
-
-// TestDistancesBoth: the mean of two distances, each over its mean, whatever the unit of the states.
-func TestDistancesBoth(t *testing.T) {
-	cov := mat.NewSymDense(2, []float64{4, 1, 1, 1})
-	states := normal(5, 6, 2)
-	s := stated(states, cov)
-	got, a, b := matrix(t, s, Variant{0, false, Both}), matrix(t, s, Variant{0, false, Standardised}), matrix(t, s, Variant{0, false, Whitened})
-	sum := func(m *phylo.Matrix) (x float64) {
-		for i := range 6 {
-			for j := range i {
-				x += m.At(i, j) / 15
-			}
-		}
-		return x
-	}
-	scale := got.At(1, 0) / (a.At(1, 0)/sum(a) + b.At(1, 0)/sum(b))
-	for i := range 6 {
-		for j := range i {
-			if want := scale * (a.At(i, j)/sum(a) + b.At(i, j)/sum(b)); !near(got.At(i, j), want, 1e-9) {
-				t.Errorf("%d %d: %g, want %g", i, j, got.At(i, j), want)
-			}
-		}
-	}
-}
-
-// TestDistancesRelatives: the difference that relatives have takes the place of that of their mean states, in every distance; where it is the same, nothing changes.
-func TestDistancesRelatives(t *testing.T) {
-	for seed := range uint64(20) {
-		states := normal(seed, 4, 3)
-		cov := mat.NewSymDense(3, []float64{4, 1, 0, 1, 2, 0.5, 0, 0.5, 1})
-		for _, d := range Distances() {
-			for _, background := range []bool{false, true} {
-				s := stated(states, cov)
-				plain := matrix(t, s, Variant{0, background, d})
-				r := Relatives{I: 2, J: 1, Shared: 20}
-				for f, back := range []bool{false, true} {
-					for j := range 3 {
-						r.Difference[f] = append(r.Difference[f], s.State(back, 0, 2)[j]-s.State(back, 0, 1)[j])
-					}
-				}
-				s.Relatives = []Relatives{r}
-				same := matrix(t, s, Variant{0, background, d})
-				for k, v := range plain.Data {
-					if !near(same.Data[k], v, 1e-5) {
-						t.Errorf("%s: %v, want %v", d, same.Data, plain.Data)
-						break
-					}
-				}
-				for f := range fields {
-					for j := range r.Difference[f] {
-						s.Relatives[0].Difference[f][j] *= 0.5
-					}
-				}
-				half := matrix(t, s, Variant{0, background, d})
-				switch at, was := half.At(2, 1), plain.At(2, 1); d {
-				case Euclidean, Standardised, Whitened:
-					if !near(at, was/2, 1e-5) || half.At(3, 1) != plain.At(3, 1) {
-						t.Errorf("%s: %g of half the difference, %g of the whole; others %g and %g", d, at, was, half.At(3, 1), plain.At(3, 1))
-					}
-				default:
-					if !(at < was) || at < 0 {
-						t.Errorf("%s: %g of half the difference, %g of the whole", d, at, was)
-					}
-				}
-			}
 		}
 	}
 }
 
 // TestDistancesZero: a state without a direction is as far from others as a right angle, and not at all from another one.
 func TestDistancesZero(t *testing.T) {
-	m := matrix(t, stated([][]float64{{0, 0}, {0, 0}, {1, 2}}, nil), Variant{0, false, Cosine})
+	m := matrix(t, stated([][]float64{{0, 0}, {0, 0}, {1, 2}}, nil), Variant{0, State, Cosine})
 	if m.At(0, 1) != 0 || m.At(0, 2) != 1 || m.At(1, 2) != 1 {
 		t.Errorf("cosine distances of states of 0: %v", m.Data)
 	}
-	m = matrix(t, stated([][]float64{{1, 1}, {-1, 1}, {0, 1}}, nil), Variant{0, false, Centred}) // the last one is the mean
+	m = matrix(t, stated([][]float64{{1, 1}, {-1, 1}, {0, 1}}, nil), Variant{0, State, Centred}) // the last one is the mean
 	if m.At(0, 1) != 2 || m.At(0, 2) != 1 {
 		t.Errorf("centred cosine distances from the mean: %v", m.Data)
 	}
@@ -208,7 +140,7 @@ func TestDistancesIdentities(t *testing.T) {
 	}
 	same := func(what, name string, a, b [][]float64, scale float64) {
 		t.Helper()
-		ma, mb := matrix(t, stated(a, nil), Variant{0, false, name}), matrix(t, stated(b, nil), Variant{0, false, name})
+		ma, mb := matrix(t, stated(a, nil), Variant{0, State, name}), matrix(t, stated(b, nil), Variant{0, State, name})
 		for k, v := range ma.Data {
 			if !near(mb.Data[k], scale*v, 2e-5) {
 				t.Fatalf("%s, %s: %g, want %g", name, what, mb.Data[k], scale*v)
@@ -232,13 +164,13 @@ func TestDistancesIdentities(t *testing.T) {
 		}
 		return v / math.Sqrt(l)
 	})
-	e, c := matrix(t, stated(unit, nil), Variant{0, false, Euclidean}), matrix(t, stated(x, nil), Variant{0, false, Cosine})
+	e, c := matrix(t, stated(unit, nil), Variant{0, State, Euclidean}), matrix(t, stated(x, nil), Variant{0, State, Cosine})
 	for k, v := range e.Data { // |a - b|^2 = 2 (1 - cos) of unit vectors
 		if !near(v*v/2, c.Data[k], 1e-5) {
 			t.Fatalf("euclidean %g of unit vectors, cosine %g", v, c.Data[k])
 		}
 	}
-	e, c = matrix(t, stated(x, nil), Variant{0, false, Euclidean}), matrix(t, stated(x, nil), Variant{0, false, Whitened})
+	e, c = matrix(t, stated(x, nil), Variant{0, State, Euclidean}), matrix(t, stated(x, nil), Variant{0, State, Whitened})
 	for k, v := range e.Data { // S is the identity, and so is all but the ridge
 		if !near(c.Data[k]*math.Sqrt(1+ridge), v, 1e-6) {
 			t.Fatalf("whitened by the identity %g, euclidean %g", c.Data[k], v)
@@ -285,7 +217,7 @@ func TestWhitenedInvariant(t *testing.T) {
 	}
 	most := func(name string, m *mat.Dense) float64 {
 		d := 0.0
-		p, q := matrix(t, of(one), Variant{0, false, name}), matrix(t, of(m), Variant{0, false, name})
+		p, q := matrix(t, of(one), Variant{0, State, name}), matrix(t, of(m), Variant{0, State, name})
 		for k, v := range p.Data {
 			if v > 0 {
 				d = math.Max(d, math.Abs(q.Data[k]/v-1))
@@ -310,7 +242,7 @@ func TestWhitenedInvariant(t *testing.T) {
 func TestSpaceBad(t *testing.T) {
 	s := stated(normal(1, 4, 3), nil)
 	for v, want := range map[Variant]string{
-		{0, false, "manhattan"}: `"manhattan"`, {1, true, Euclidean}: "layer 1", {-1, true, Euclidean}: "layer -1",
+		{0, State, "manhattan"}: `"manhattan"`, {1, Score, Euclidean}: "layer 1", {-1, Score, Euclidean}: "layer -1", {0, kinds, Euclidean}: "neither state nor score", {0, -1, Cosine}: "neither state nor score",
 	} {
 		if _, err := s.Matrix(v); !hasText(err, want) {
 			t.Errorf("%v: %v", v, err)
@@ -318,13 +250,13 @@ func TestSpaceBad(t *testing.T) {
 	}
 	flat := stated(normal(1, 4, 3), mat.NewSymDense(3, nil))
 	for _, d := range Distances() {
-		_, err := flat.Matrix(Variant{0, false, d})
-		if white := d == Standardised || d == Whitened || d == WhitenedCosine || d == Both; white != errors.Is(err, ErrStates) || !white && err != nil {
+		_, err := flat.Matrix(Variant{0, State, d})
+		if white := d == Standardised || d == Whitened || d == WhitenedCosine; white != errors.Is(err, ErrStates) || !white && err != nil {
 			t.Errorf("%s without any variance of windows: %v", d, err)
 		}
 	}
 	// A covariance of rank 1 has an inverse by its ridge.
-	if _, err := stated(normal(1, 4, 3), mat.NewSymDense(3, []float64{1, 1, 1, 1, 1, 1, 1, 1, 1})).Matrix(Variant{0, true, Whitened}); err != nil {
+	if _, err := stated(normal(1, 4, 3), mat.NewSymDense(3, []float64{1, 1, 1, 1, 1, 1, 1, 1, 1})).Matrix(Variant{0, Score, Whitened}); err != nil {
 		t.Error(err)
 	}
 }
@@ -334,7 +266,7 @@ func TestVariants(t *testing.T) {
 	for layers := 1; layers < 5; layers++ {
 		seen := map[string]bool{}
 		found := false
-		for _, v := range Variants(layers) {
+		for _, v := range Variants(layers, State, Score) {
 			seen[v.String()] = true
 			found = found || v == Default(layers)
 			if v.Layer < 0 || v.Layer >= layers {

@@ -20,8 +20,10 @@ import (
 
 // Families of methods, in the order of tables.
 const (
-	FamilyMean      = "mean of the networks" // one tree of the distances of all seeds, each divided by its mean
-	FamilyNetwork   = "network"
+	FamilyMean    = "mean of the networks" // one tree of the distances of all seeds, each divided by its mean
+	FamilyNetwork = "network"
+	// FamilyStates are the mean hidden states of the same networks, without what they predict.
+	FamilyStates    = "mean hidden states"
 	FamilyUntrained = "untrained network"
 	// FamilyUntrainedMean is to the untrained networks what FamilyMean is to the trained ones.
 	FamilyUntrainedMean = "mean of untrained"
@@ -106,13 +108,6 @@ type Difference struct {
 	Verdict string      `json:"verdict"` // Better, Tie, Worse, or Unknown below two seeds and where there is nothing to measure
 }
 
-// SharedPair are two species that are held against each other at windows they share; see Relatives.
-type SharedPair struct {
-	A       string `json:"a"`
-	B       string `json:"b"`
-	Windows int    `json:"windows"`
-}
-
 // Verdicts.
 const (
 	Better  = "better"
@@ -143,8 +138,7 @@ type Result struct {
 	Sweep       []VariantScore `json:"sweep,omitempty"`
 	Differences []Difference   `json:"differences,omitempty"`
 	Clades      []Clade        `json:"clades,omitempty"`
-	Shared      []SharedPair   `json:"shared_windows,omitempty"` // most first
-	Tree        *phylo.Tree    `json:"-"`                        // with supports
+	Tree        *phylo.Tree    `json:"-"` // with supports
 	Matrix      *phylo.Matrix  `json:"-"`
 
 	partings [][2][]string
@@ -327,12 +321,8 @@ func Draw(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, fmt.Errorf("%w: %d species, a tree wants 3", ErrStates, len(first.Names))
 	}
 	r := &Result{Names: slices.Clone(first.Names), Variant: Default(first.Layers), Why: "the default: there is no reference to choose by"}
-	for _, p := range first.Relatives {
-		r.Shared = append(r.Shared, SharedPair{r.Names[p.J], r.Names[p.I], p.Shared})
-	}
-	slices.SortStableFunc(r.Shared, func(a, b SharedPair) int { return b.Windows - a.Windows })
 	if v := cfg.Variant; v != nil && v.Layer == -1 {
-		r.Variant.Background, r.Variant.Distance, cfg.Variant = v.Background, v.Distance, nil
+		r.Variant.Kind, r.Variant.Distance, cfg.Variant = v.Kind, v.Distance, nil
 		r.Why = "the default layer: there is no reference to choose by"
 		if _, err := first.Space(r.Variant); err != nil {
 			return nil, err
@@ -491,24 +481,20 @@ func wholeClades(t *phylo.Tree, species []string, coin *rand.Rand) *[2][]string 
 }
 
 // families gathers the matrices of every method.
-// Of the networks the layer alone is chosen, for the distance of standard: a choice among all variants on some ten species would be one of luck. Their controls,
-// untrained networks too, choose among all their variants.
+// Of the networks the layer alone is chosen, for the kind and the distance of standard: a choice among all variants on some ten species would be one of luck. What they are held against,
+// untrained networks too, chooses among all its variants.
 func families(ctx context.Context, cfg Config, standard Variant) ([]*family, error) {
-	networks := func(name string, list []*Summary, only *Variant) (*family, error) {
+	networks := func(name string, list []*Summary, variants []Variant) (*family, error) {
 		f := &family{name: name}
-		vs := Variants(list[0].Layers)
-		if only != nil {
-			vs = []Variant{*only}
-		}
 	variants:
-		for _, v := range vs {
+		for _, v := range variants {
 			var ms []*phylo.Matrix
 			for _, s := range list {
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
 				m, err := s.Matrix(v)
-				if errors.Is(err, errCovariance) && only == nil { // a window a genome
+				if errors.Is(err, errCovariance) && len(variants) > 1 { // a window a genome
 					continue variants
 				}
 				if err != nil {
@@ -520,12 +506,17 @@ func families(ctx context.Context, cfg Config, standard Variant) ([]*family, err
 		}
 		return f, nil
 	}
-	trained, err := networks(FamilyNetwork, cfg.Networks, cfg.Variant)
+	layers := cfg.Networks[0].Layers
+	ours, theirs := Variants(layers, standard.Kind), Variants(layers, Score, State)
+	if cfg.Variant != nil {
+		ours, theirs = []Variant{*cfg.Variant}, []Variant{*cfg.Variant}
+	}
+	trained, err := networks(FamilyNetwork, cfg.Networks, ours)
 	if err != nil {
 		return nil, err
 	}
 	for k, v := range trained.keys {
-		if cfg.Variant != nil || v.Background == standard.Background && v.Distance == standard.Distance {
+		if cfg.Variant != nil || v.Distance == standard.Distance {
 			trained.choice = append(trained.choice, k)
 		}
 	}
@@ -541,8 +532,15 @@ func families(ctx context.Context, cfg Config, standard Variant) ([]*family, err
 		out = append(out, f)
 	}
 	add(FamilyMean, trained)
+	if standard.Kind == Score && cfg.Variant == nil {
+		f, err := networks(FamilyStates, cfg.Networks, Variants(layers, State))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
 	if len(cfg.Untrained) > 0 {
-		f, err := networks(FamilyUntrained, cfg.Untrained, cfg.Variant)
+		f, err := networks(FamilyUntrained, cfg.Untrained, theirs)
 		if err != nil {
 			return nil, err
 		}

@@ -44,8 +44,8 @@ var besideFiles = [][2]string{
 	{"tree.nwk", "the tree in the Newick format, with branch lengths and supports in percent"},
 	{"distances.phy", "distances between the species, PHYLIP square matrix"},
 	{"distances.tsv", "the same distances as a table"},
-	{"embeddings.npy", "mean states of the species in every layer of the first network, NumPy array [species, layers, width]"},
-	{"embeddings.tsv", "names of the species, in the order of the array, and their states in the layer of the tree"},
+	{"embeddings.npy", "mean scores of the species in every layer of the first network (mean states where the tree is of them), NumPy array [species, layers, width]"},
+	{"embeddings.tsv", "names of the species, in the order of the array, and theirs in the layer of the tree"},
 	{"layers.csv", "every layer and distance with its scores"},
 	{"scores.csv", "the table of methods"},
 	{"tree.svg", "the tree as a picture"},
@@ -346,6 +346,9 @@ func (r *Report) verdict() verdict {
 		}
 	}
 	v.More = append(v.More, r.beside(FamilyUntrained, "untrained networks of the same shape", "No untrained network was scored."))
+	if r.row(FamilyStates) != nil {
+		v.More = append(v.More, r.beside(FamilyStates, "the mean hidden states of the same networks", ""))
+	}
 	v.More = append(v.More, r.beside(FamilyGC, "GC content alone", "GC content was not scored."))
 	if random := r.row(FamilyRandom); random != nil {
 		if s := random.counted().NQD; ok(float64(s.Mean)) && ok(float64(own.Mean)) {
@@ -421,9 +424,6 @@ type methodRow struct {
 	Random bool
 	Cells  []cell // nRF, nQD, Spearman: Held where there is any, then All
 }
-
-// SharedMore counts the pairs of genomes that share windows and are not named.
-func (p *page) SharedMore() int { return max(0, len(p.Shared)-6) }
 
 // ChosenText tells the variant, and how many halves of the species chose it.
 func (m methodRow) ChosenText() string {
@@ -804,28 +804,30 @@ type sweepPoint struct {
 	s     VariantScore
 }
 
-// sweepPlots draws the quartet distance over all layers: a panel with the background taken away, one without, a line for each distance; untrained
+// sweepPlots draws the quartet distance over all layers: a panel of scores, one of states, a line for each distance; untrained
 // networks dashed. Fewer than two layers give none.
 func sweepPlots(r *Report) (panels []template.HTML, legend []swatch, dashed bool) {
 	variants := map[string]Variant{}
-	for _, v := range Variants(len(r.Sweep)) { // there are no more layers than lines
+	for _, v := range Variants(len(r.Sweep), Score, State) { // there are no more layers than lines
 		variants[v.String()] = v
 	}
-	lines := map[string][]sweepPoint{}
-	key := func(family string, background bool, distance string) string {
-		return fmt.Sprint(family, "\x00", background, "\x00", distance)
+	type key struct {
+		untrained bool
+		kind      Kind
+		distance  string
 	}
+	lines := map[key][]sweepPoint{}
 	lo, hi, layers := math.Inf(1), math.Inf(-1), 0
 	for _, s := range r.Sweep {
 		v, known := variants[s.Name]
 		y := float64(s.All.NQD.Mean)
-		if !known || !ok(y) || s.Family != FamilyNetwork && s.Family != FamilyUntrained {
+		if !known || !ok(y) || s.Family != FamilyNetwork && s.Family != FamilyStates && s.Family != FamilyUntrained {
 			continue
 		}
-		k := key(s.Family, v.Background, v.Distance)
+		k := key{s.Family == FamilyUntrained, v.Kind, v.Distance}
 		lines[k] = append(lines[k], sweepPoint{v.Layer, v, s})
 		lo, hi, layers = min(lo, y), max(hi, y), max(layers, v.Layer+1)
-		dashed = dashed || s.Family == FamilyUntrained
+		dashed = dashed || k.untrained
 	}
 	for _, ps := range lines {
 		slices.SortStableFunc(ps, func(a, b sweepPoint) int { return a.layer - b.layer })
@@ -834,7 +836,7 @@ func sweepPlots(r *Report) (panels []template.HTML, legend []swatch, dashed bool
 		}
 	}
 	several := slices.ContainsFunc(Distances(), func(d string) bool {
-		return len(lines[key(FamilyNetwork, true, d)]) > 1 || len(lines[key(FamilyNetwork, false, d)]) > 1
+		return len(lines[key{false, Score, d}]) > 1 || len(lines[key{false, State, d}]) > 1
 	})
 	if !several {
 		return nil, nil, false
@@ -846,11 +848,8 @@ func sweepPlots(r *Report) (panels []template.HTML, legend []swatch, dashed bool
 		lo, hi = min(lo, control), max(hi, control)
 	}
 	const left, right, top, bottom = 44.0, 392.0, 24.0, 228.0
-	for _, background := range []bool{true, false} {
-		title := "states as they are"
-		if background {
-			title = "background taken away"
-		}
+	for _, kind := range []Kind{Score, State} {
+		title := map[Kind]string{Score: "Fisher scores", State: "mean hidden states"}[kind]
 		p := newPicture(bottom+38, "Quartet distance over all species against the layer, "+title+"; numbers are in the table below and in layers.csv")
 		p.text("dl", left, 12, "start", title)
 		y := newAxis(lo, hi, bottom, top, 5, 0)
@@ -868,9 +867,9 @@ func sweepPlots(r *Report) (panels []template.HTML, legend []swatch, dashed bool
 		if ok(control) {
 			p.line("ref", left, y.at(control), right, y.at(control))
 		}
-		for _, family := range []string{FamilyUntrained, FamilyNetwork} { // the trained ones above
+		for _, untrained := range []bool{true, false} { // the trained ones above
 			for k, d := range Distances() {
-				ps := lines[key(family, background, d)]
+				ps := lines[key{untrained, kind, d}]
 				var path strings.Builder
 				for i, q := range ps {
 					step := "L"
@@ -881,12 +880,12 @@ func sweepPlots(r *Report) (panels []template.HTML, legend []swatch, dashed bool
 				}
 				if len(ps) > 0 {
 					class := "ln"
-					if family == FamilyUntrained {
+					if untrained {
 						class = "ln dash"
 					}
 					fmt.Fprintf(&p.b, `<path class="%s s%d" d="%s"/>`, class, k, path.String())
 				}
-				if family == FamilyUntrained {
+				if untrained {
 					continue
 				}
 				for _, q := range ps {

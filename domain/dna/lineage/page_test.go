@@ -48,9 +48,9 @@ func made(t testing.TB, n, seeds int, reference bool, name func(int) string) *Re
 		}
 	}
 	groups := []string{"Bacteria", "Archaea", "<Fungi & \"co\">", "Mammalia", "Viruses"}
-	res := &Result{Names: names, Variant: Variant{3, true, Euclidean}, Why: "the lowest quartet distance of 70 variants on the 10 species of the choosing set", Tree: tree, Matrix: m}
+	res := &Result{Names: names, Variant: Variant{3, Score, Euclidean}, Why: "the lowest quartet distance of 70 variants on the 10 species of the choosing set", Tree: tree, Matrix: m}
 	r := &Report{Format: 1, Name: "tree-of-life", Version: "0.3.0", Engine: "go", Created: time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC),
-		Command: "selfsame tree recipes/tree-of-life.yaml --runs runs/a,runs/b --reference reference.nwk", Seconds: 754, Window: 512, Windows: 256, Background: 3,
+		Command: "selfsame tree recipes/tree-of-life.yaml --runs runs/a,runs/b --reference reference.nwk", Seconds: 754, Window: 512, Windows: 256,
 		Replicates: 100, Seed: math.MaxUint64, Newick: tree.Newick(), Warnings: []string{"two genomes are shorter than 256 windows <b>"}, Result: res}
 	for k := range seeds {
 		r.Runs = append(r.Runs, Run{Dir: fmt.Sprintf("runs/tree-of-life-%d", k), Seed: uint64(k), Steps: 20000, Bases: 655360000, Weights: strings.Repeat("9f86d081", 8)})
@@ -75,9 +75,6 @@ func made(t testing.TB, n, seeds int, reference bool, name func(int) string) *Re
 	if !reference {
 		res.Why = "the default: there is no reference to choose by"
 		return r
-	}
-	for k := range 8 {
-		res.Shared = append(res.Shared, SharedPair{names[k%n], names[(k+1)%n], 400 - 10*k})
 	}
 	r.Reference = "reference.nwk"
 	res.Missing, res.Absent = []string{names[n-1]}, []string{"Homo erectus"}
@@ -142,12 +139,12 @@ func made(t testing.TB, n, seeds int, reference bool, name func(int) string) *Re
 		res.Clades = append(res.Clades, c)
 	}
 	for _, f := range []string{FamilyNetwork, FamilyUntrained} {
-		for k, v := range Variants(7) {
+		for k, v := range Variants(7, Score, State) {
 			q := 0.16 + 0.05*math.Abs(float64(v.Layer)-3)/3 + 0.025*float64(k/7%5)
 			if f == FamilyUntrained {
 				q = 0.35 + 0.01*float64(v.Layer) + 0.015*float64(k/7%5)
 			}
-			if !v.Background {
+			if v.Kind == State {
 				q += 0.06
 			}
 			res.Sweep = append(res.Sweep, VariantScore{f, v.String(), seeds, score(q, float64(sd(0.02)))})
@@ -278,9 +275,6 @@ func TestPages(t *testing.T) {
 				if !strings.Contains(text, clean(g.Name)) {
 					t.Errorf("the page lacks the genome %q", g.Name)
 				}
-			}
-			if len(r.Shared) != strings.Count(text, "2 more pairs")*8 {
-				t.Errorf("%d pairs share windows, the page does not say so", len(r.Shared))
 			}
 			if (len(r.Rows) > 0) != strings.Contains(text, "Species that chose nothing") && len(r.Choosing) > 0 {
 				t.Error("scores without a reference, or none with one")

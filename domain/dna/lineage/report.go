@@ -15,9 +15,8 @@ type Report struct {
 	Genomes    []Genome  `json:"genomes"`
 	Window     int       `json:"window"`              // bases of a window
 	Windows    int       `json:"windows"`             // read of each genome, at most
-	Background int       `json:"background"`          // order of the Markov chain that is taken away
 	Replicates int       `json:"replicates"`          // of the bootstrap
-	Seed       uint64    `json:"seed"`                // of the windows, of their backgrounds, of the bootstrap, of the random trees
+	Seed       uint64    `json:"seed"`                // of the windows, of the bootstrap, of the random trees
 	Reference  string    `json:"reference,omitempty"` // file name
 	Bits       []Bits    `json:"bits,omitempty"`
 	Warnings   []string  `json:"warnings,omitempty"`

@@ -82,11 +82,11 @@ func (r *Report) textMethods(out *bytes.Buffer, wrap func(string)) {
 		s := pad(a, family, false) + pad(b, variant, false) + pad(c, rf, true) + pad(d, qd, true) + pad(e, rank, true)
 		fmt.Fprintln(out, strings.TrimRight(s, " "))
 	}
-	line("method", "variant (-bg: background off)", "nRF", "nQD", "Spearman")
+	line("method", "variant", "nRF", "nQD", "Spearman")
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		s := row.counted()
-		chosen := clean(strings.Replace(row.Chosen, " - background,", "-bg,", 1)) // else the distance would be cut
+		chosen := clean(row.Chosen)
 		if row.Family == FamilyRandom {
 			chosen = fmt.Sprintf("%d trees", row.Seeds)
 		}
