@@ -2,7 +2,7 @@
 // is told nothing else.
 //
 // Most users need a recipe with `domain: dna` and `data: {task: genomes}`; in Go, [Open] gives the samples, [NewEncoder] the
-// network, [Encoder.Layers] the mean hidden state of every layer, and [Compare] bits per base beside Markov models.
+// network, [Encoder.Layers] the mean hidden state and the Fisher score of every layer, and [Compare] bits per base beside Markov models.
 //
 // Terms. A genome is one FASTA file. A window is a stretch of data.size bases of one sequence without long runs of N.
 // Bits per base is the mean of -log2 P(base | the bases before it in its window).
