@@ -44,6 +44,7 @@ const (
 	TreePHYLIP     = "distances.phy"
 	TreeTSV        = "distances.tsv"
 	TreeEmbeddings = "embeddings.npy"
+	TreeHidden     = "states.npy"
 	TreeStates     = "embeddings.tsv"
 	TreeLayers     = "layers.csv"
 	TreeScores     = "scores.csv"
@@ -756,16 +757,24 @@ func (t *treeMaker) write(first *lineage.Summary) error {
 			return fmt.Errorf("selfsame: %s: %w", f.name, err)
 		}
 	}
-	n, err := store.CreateNPY(filepath.Join(t.cfg.Out, TreeEmbeddings), first.Layers, first.Width[r.Variant.Kind])
+	if err := t.writeMeans(TreeHidden, first, lineage.State); err != nil {
+		return err
+	}
+	return t.writeMeans(TreeEmbeddings, first, r.Variant.Kind)
+}
+
+// writeMeans writes the means of one kind [genomes, layers, width].
+func (t *treeMaker) writeMeans(name string, s *lineage.Summary, kind lineage.Kind) error {
+	n, err := store.CreateNPY(filepath.Join(t.cfg.Out, name), s.Layers, s.Width[kind])
 	if err != nil {
 		return err
 	}
 	defer n.Abort()
-	row := make([]float32, 0, first.Layers*first.Width[r.Variant.Kind])
-	for g := range first.Names {
+	row := make([]float32, 0, s.Layers*s.Width[kind])
+	for g := range s.Names {
 		row = row[:0]
-		for l := range first.Layers {
-			row = append(row, first.Of(r.Variant.Kind, l, g)...)
+		for l := range s.Layers {
+			row = append(row, s.Of(kind, l, g)...)
 		}
 		if err := n.Write(row); err != nil {
 			return err

@@ -107,7 +107,7 @@ func filesOfTree(t *testing.T, out string, rep *selfsame.TreeReport) {
 	if err := json.Unmarshal(b, &again); err != nil || again.Newick != rep.Newick {
 		t.Errorf("tree.json: %v", err)
 	}
-	for _, name := range []string{selfsame.TreeTSV, selfsame.TreeEmbeddings, selfsame.TreeStates, selfsame.TreeLayers, selfsame.TreeScores, selfsame.TreeSVG, selfsame.TreeMap, selfsame.TreeHTML} {
+	for _, name := range []string{selfsame.TreeTSV, selfsame.TreeEmbeddings, selfsame.TreeHidden, selfsame.TreeStates, selfsame.TreeLayers, selfsame.TreeScores, selfsame.TreeSVG, selfsame.TreeMap, selfsame.TreeHTML} {
 		if st, err := os.Stat(filepath.Join(out, name)); err != nil || st.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -42,7 +42,7 @@ The layer is chosen on half of the species of the reference (or --choose) and re
 on the others, then the other way round, over 60 partings. Species that the reference
 lacks are in the tree, but not scored.
 
-Written: tree.nwk, distances.phy, distances.tsv, embeddings.npy, embeddings.tsv,
+Written: tree.nwk, distances.phy, distances.tsv, embeddings.npy, embeddings.tsv, states.npy,
 layers.csv, scores.csv, bits.csv, tree.svg, map.svg, tree.json, tree.html. States are kept in
 OUT/states: a second call with another reference is quick.`,
 		Example: `  selfsame tree recipes/tree-of-life.yaml --seeds 5 \

@@ -45,6 +45,7 @@ var besideFiles = [][2]string{
 	{"distances.phy", "distances between the species, PHYLIP square matrix"},
 	{"distances.tsv", "the same distances as a table"},
 	{"embeddings.npy", "mean scores of the species in every layer of the first network (mean states where the tree is of them), NumPy array [species, layers, width]"},
+	{"states.npy", "mean hidden states of the species in every layer of the first network, NumPy array [species, layers, width]"},
 	{"embeddings.tsv", "names of the species, in the order of the array, and theirs in the layer of the tree"},
 	{"layers.csv", "every layer and distance with its scores"},
 	{"scores.csv", "the table of methods"},
