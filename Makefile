@@ -62,7 +62,7 @@ results: setup ## measure anew and write results/*.csv
 	for t in churn credit cdnow-customers cdnow-purchases supermarket; do $(SELFSAME) data fetch $$t; done
 	for t in shop churn credit cdnow-customers cdnow-purchases supermarket; do scripts/results.sh recipes/$$t.yaml results/$$t.csv || exit 1; done
 	scripts/tree.sh recipes/tree-of-life.yaml recipes/data/tree-of-life.nwk results/tree-of-life 5 --set engine.kind=go --groups recipes/data/tree-of-life.tsv
-	scripts/tree.sh recipes/tree-of-life.yaml recipes/data/tree-of-life.nwk results/tree-of-life-long 4 --set train.max_steps=5000 --set engine.kind=go --groups recipes/data/tree-of-life.tsv
+	scripts/tree.sh recipes/tree-of-life.yaml recipes/data/tree-of-life.nwk results/tree-of-life-long 5 --set train.max_steps=5000 --set engine.kind=go --groups recipes/data/tree-of-life.tsv
 	scripts/tree.sh recipes/mammal-mtdna.yaml recipes/data/mammals-mtdna.nwk results/mammal-mtdna 5 --set engine.kind=go --windows 400
 	scripts/genome-encoders.sh results/genome-encoders.csv 100 --set engine.kind=go
 
