@@ -560,10 +560,7 @@ func (t *treeMaker) states(ctx context.Context, s *genome.Samples, what string, 
 	}
 	defer f.Close()
 	if weights == nil {
-		weights = map[string]train.Value{}
-		for _, d := range f.Decls() {
-			weights[d.Name] = train.Value{Dims: d.Dims, Data: d.Start(s.Recipe().Seed)}
-		}
+		weights = f.Start(s.Recipe().Seed)
 	}
 	_, names := genomesOf(s)
 	digest := train.Digest(weights)

@@ -70,13 +70,7 @@ func (m *Embedder) Dim() int { return m.dim }
 func (m *Embedder) Bind(w map[string]Value) error { return m.forward.Bind(w) }
 
 // Start returns the seeded start values: the untrained encoder.
-func (m *Embedder) Start(seed uint64) map[string]Value {
-	out := map[string]Value{}
-	for _, d := range m.forward.Decls() {
-		out[d.Name] = Value{Dims: d.Dims, Data: d.Start(seed)}
-	}
-	return out
-}
+func (m *Embedder) Start(seed uint64) map[string]Value { return m.forward.Start(seed) }
 
 // Part embeds the samples of a part, [n, dim] flat; rows nil means all.
 func (m *Embedder) Part(p domain.Part, rows []int) ([]float32, error) {

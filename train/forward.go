@@ -75,6 +75,15 @@ func NewForwardMode(e *engine.Engine, name string, mode engine.Mode, fields []do
 // Decls lists the parameters that the graph reads.
 func (f *Forward) Decls() []nn.Decl { return f.decls }
 
+// Start returns the seeded start values of all weights: the untrained network.
+func (f *Forward) Start(seed uint64) map[string]Value {
+	out := map[string]Value{}
+	for _, d := range f.decls {
+		out[d.Name] = Value{Dims: d.Dims, Data: d.Start(seed)}
+	}
+	return out
+}
+
 // Rows is the batch size.
 func (f *Forward) Rows() int { return f.rows }
 

@@ -53,7 +53,7 @@ type Config struct {
 	// Choosing are species of the reference that the layer (of controls the variant) is chosen on; the others are reported on, and then the other way round. nil parts the
 	// species 60 times: first every other one along the reference tree, then in turn by whole clades and one at random of each two neighbours.
 	Choosing []string
-	Variant  *Variant // takes this one, and chooses nothing; of layer -1 it fixes the distance and chooses the layer; nil is layer -1 of Default
+	Variant  *Variant // takes this one, and chooses nothing; of layer -1 it fixes kind and distance and chooses the layer; nil is layer -1 of Default
 	Seed     uint64
 }
 
