@@ -240,11 +240,7 @@ func TestMargin(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	weights := map[string]train.Value{}
-	for _, d := range f.Decls() {
-		weights[d.Name] = train.Value{Dims: d.Dims, Data: d.Start(1)}
-	}
-	if err := f.Bind(weights); err != nil {
+	if err := f.Bind(f.Start(1)); err != nil {
 		t.Fatal(err)
 	}
 	x := f.Slot().Arrays[0].F32
